@@ -1,0 +1,61 @@
+/* data.h: data sets: 2-D toys, shipped digits, IDX, CIFAR-10, folders of PNG, NPY. Every source is a list of
+ * records of one shape, read by index, so that order, split and augmentation are the caller's
+ * counter-based choice and any part can be read by any thread.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SCOREFIELD_DATA_H
+#define SCOREFIELD_DATA_H
+
+#include <scorefield/noise.h>
+#include <scorefield/object.h>
+
+SF_BEGIN
+
+typedef struct sf_data sf_data;
+
+typedef struct sf_data_info {
+	int64_t n;       /* records; 0 for a generator without end */
+	int rank;        /* 1: (d); 3: (h,w,c) */
+	int64_t dim[3];
+	int64_t size;    /* product */
+	int classes;     /* 0 without labels */
+	int levels;      /* grey levels 0 .. levels-1 for integer data (256 for 8-bit), else 0 */
+	double lo, hi;   /* range of the values as stored (0, 255); for toys a box that holds the bulk */
+} sf_data_info;
+
+typedef struct sf_data_class {
+	sf_class head;
+	int (*open)(sf_data *d);                /* after options are set: reads, checks, fills d->info */
+	/* values as stored, and the label (-1 without); thread-safe */
+	void (*read)(const sf_data *d, int64_t index, double *x, int *label);
+	/* 2-D toys with a closed form: log density and score of data + N(0, s^2), both optional */
+	double (*logp)(const sf_data *d, const double *x, double alpha, double s, double *score);
+} sf_data_class;
+
+SF_API int sf_data_new(sf_ctx *ctx, const char *spec, sf_data **d);
+SF_API void sf_data_free(sf_data *d);
+SF_API const sf_data_info *sf_data_describe(const sf_data *d);
+SF_API void sf_data_read(const sf_data *d, int64_t index, double *x, int *label);
+
+/* How stored values become network values and back: x = (v - shift) / scale. */
+typedef enum { SF_SCALE_NONE, SF_SCALE_UNIT /* [0,1] */, SF_SCALE_PM1 /* [-1,1] */,
+               SF_SCALE_STANDARD /* mean 0, one standard deviation over all coordinates `std` */ } sf_scaling;
+typedef struct sf_view { /* what a training loop reads */
+	const sf_data *data;
+	double shift, scale;
+	double mean, std;  /* of the scaled values (over up to 10,000 records); EDM's sigma_data is std */
+	int flip;          /* mirror left-right with probability 1/2, keyed by draw */
+	int dequantise;    /* add U(0,1) to grey levels before scaling, range levels */
+	uint64_t seed;
+} sf_view;
+/* Works out shift and scale (integer data with levels L: SF_SCALE_PM1 maps 0..L-1 to -1..1, dequantised
+ * v+u in [0,L) to [-1,1)), mean and std. `std` is the target for SF_SCALE_STANDARD. */
+SF_API int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int dequantise,
+                        uint64_t seed, sf_view *view);
+/* Draw number `draw` (0, 1, ...) of the endless training stream: a fresh permutation of the data each
+ * epoch, or the generator's next record. Depends only on (seed, draw). label may be NULL. */
+SF_API void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label);
+/* Record `index` scaled, without flip or dequantisation. */
+SF_API void sf_view_read(const sf_view *v, int64_t index, double *x, int *label);
+
+SF_END
+#endif

@@ -1,0 +1,95 @@
+/* train.h: configuration, run directories, checkpoints and the trainer.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SCOREFIELD_TRAIN_H
+#define SCOREFIELD_TRAIN_H
+
+#include <scorefield/data.h>
+#include <scorefield/objective.h>
+#include <scorefield/sampler.h>
+
+SF_BEGIN
+
+/* ---- configuration: an INI file of sections and keys, each from one option table ---- */
+typedef struct sf_config sf_config;
+/* All defaults. */
+SF_API int sf_config_new(sf_ctx *ctx, sf_config **c);
+SF_API void sf_config_free(sf_config *c);
+/* Reads a file over what is there. SF_ENAME for an unknown section or key with the nearest valid one; the message
+ * starts with file:line. */
+SF_API int sf_config_read(sf_config *c, const char *path);
+/* Finds a preset by name (SCOREFIELD_DATA, the installed data folder, then the source tree's), or takes `name` as a path
+ * if it has a '/' or ends in .ini. SF_ENAME with the nearest preset. */
+SF_API int sf_config_preset(sf_config *c, const char *name);
+/* "section.key=value" or ("section.key", "value"). */
+SF_API int sf_config_set(sf_config *c, const char *assignment);
+/* The value of "section.key" as text; NULL for an unknown key. Valid until the next set of that key. */
+SF_API const char *sf_config_get(const sf_config *c, const char *key);
+/* The complete configuration, ready to be read again. */
+SF_API int sf_config_write(const sf_config *c, const char *path);
+/* Walks all keys in order, for help and manuals. */
+typedef struct sf_config_key {
+	const char *section, *key, *help, *def, *type;
+} sf_config_key;
+SF_API int sf_config_key_at(int i, sf_config_key *out); /* 0, or SF_ERANGE past the end */
+/* Names of the presets, NULL-ended; owned by the configuration. */
+SF_API const char *const *sf_config_presets(sf_config *c);
+
+/* ---- a run: everything that a configuration describes, built and checked together ---- */
+typedef struct sf_setup { /* NULL or zero until opened; owned */
+	sf_config *config;    /* not owned */
+	sf_data *data;
+	sf_view view;
+	sf_process *process;
+	sf_net *net;
+	sf_objective *objective;
+	sf_sampler *sampler;
+	sf_grid *grid;
+	sf_model model;
+	sf_dtype type;
+	int64_t params; /* trainable numbers */
+} sf_setup;
+/* needs: bits. Without data (sampling), the shape comes from the checkpoint's metadata. */
+enum { SF_SETUP_DATA = 1, SF_SETUP_OBJECTIVE = 2, SF_SETUP_SAMPLER = 4 };
+SF_API int sf_setup_open(sf_ctx *ctx, sf_config *c, int needs, const char *checkpoint, sf_setup *s);
+SF_API void sf_setup_close(sf_setup *s);
+
+/* ---- checkpoints: safetensors; tensors "param.*", "ema.*", "adam.m.*", "adam.v.*" by parameter name ---- */
+typedef struct sf_state { /* flat buffers in the layout of the graph's parameters, element type `type` */
+	sf_dtype type;
+	int64_t total;
+	void *param, *ema, *m, *v;
+	int64_t step;
+} sf_state;
+SF_API int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st);
+SF_API void sf_state_free(sf_state *st);
+/* Writes atomically (temporary name, fsync, rename). The metadata holds format, version, step, the specs of net, process,
+ * objective, parametrisation, data shape and scaling. */
+SF_API int sf_checkpoint_save(const sf_setup *s, const sf_graph *g, const sf_state *st, const char *path);
+/* Reads what `st` has room for; every tensor must be there with the right shape and be finite; SF_EMISMATCH names the first that
+ * is not. */
+SF_API int sf_checkpoint_load(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st);
+
+/* ---- trainer ---- */
+typedef struct sf_trainer sf_trainer;
+typedef struct sf_progress {
+	int64_t step, steps;
+	double loss;           /* moving average */
+	double images_per_second, seconds, eta;
+	const char *event;     /* NULL, or "checkpoint FILE", "samples FILE", ... */
+} sf_progress;
+/* dir: the run directory. resume: continue from its last checkpoint. Without resume, the directory must not exist unless
+ * `force`. */
+SF_API int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **t);
+SF_API void sf_trainer_free(sf_trainer *t);
+/* Trains to the configured step. `progress` may be NULL; a non-zero return asks to stop: a checkpoint is written and
+ * SF_ESTOPPED returned. `stop` (may be NULL) is looked at between steps, for signal handlers. SF_EDIVERGED names the step
+ * of a non-finite loss. */
+SF_API int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress *p), void *user,
+                          const volatile int *stop);
+SF_API const sf_setup *sf_trainer_setup(const sf_trainer *t);
+SF_API const sf_state *sf_trainer_state(const sf_trainer *t);
+/* The plan's memory and work, before anything runs. */
+SF_API void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info);
+
+SF_END
+#endif

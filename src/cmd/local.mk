@@ -1,0 +1,1 @@
+scorefield_SOURCES =

@@ -1,0 +1,136 @@
+/* context.c: the context, its message and its log.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "core/core.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *sf_version(void)
+{
+	return PACKAGE_VERSION;
+}
+
+const char *sf_strerror(int code)
+{
+	switch (code) {
+	case SF_OK:
+		return "success";
+#define SF_ERROR_TEXT(name, value, text)                                                           \
+	case value:                                                                                \
+		return text;
+		SF_ERROR_LIST(SF_ERROR_TEXT)
+#undef SF_ERROR_TEXT
+	default:
+		return "unknown error";
+	}
+}
+
+int sf_fail(sf_ctx *ctx, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!ctx)
+		return code;
+	ctx->failed = code;
+	va_start(ap, fmt);
+	vsnprintf(ctx->message, sizeof ctx->message, fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+void sf_log(sf_ctx *ctx, int level, const char *fmt, ...)
+{
+	char line[SF_MESSAGE_MAX];
+	va_list ap;
+
+	if (!ctx->log)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap);
+	va_end(ap);
+	ctx->log(ctx->log_user, level, line);
+}
+
+static int threads_from_environment(sf_ctx *ctx)
+{
+	const char *text = getenv("SCOREFIELD_THREADS");
+	int64_t n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (text && *text && sf_parse_int(text, &n) < 0)
+		return sf_fail(ctx, SF_EINVAL, "SCOREFIELD_THREADS='%s' is not a whole number", text);
+	if (n < 1 && !text)
+		n = 1;
+	if (!text && n > 1024)
+		n = 1024;
+	return sf_ctx_set_threads(ctx, n < 0 || n > 1024 ? -1 : (int)n);
+}
+
+/* The message of a failed sf_ctx_new has no context to live in, so the code says it all. */
+int sf_ctx_new(sf_ctx **out)
+{
+	const char *isa = getenv("SCOREFIELD_ISA");
+	sf_ctx *ctx = calloc(1, sizeof *ctx);
+	int rc = 0;
+
+	*out = NULL;
+	if (!ctx)
+		return SF_ENOMEM;
+	ctx->isa = sf_isa_best();
+	rc = threads_from_environment(ctx);
+	if (rc == 0 && isa && *isa)
+		rc = sf_ctx_set_isa(ctx, isa);
+	if (rc < 0) {
+		free(ctx);
+		return rc;
+	}
+	*out = ctx;
+	return SF_OK;
+}
+
+void sf_ctx_free(sf_ctx *ctx)
+{
+	free(ctx);
+}
+
+int sf_ctx_set_threads(sf_ctx *ctx, int threads)
+{
+	if (threads < 1 || threads > 1024)
+		return sf_fail(ctx, SF_ERANGE, "the number of threads must be 1 to 1024");
+	ctx->threads = threads;
+	return SF_OK;
+}
+
+int sf_ctx_threads(const sf_ctx *ctx)
+{
+	return ctx->threads;
+}
+
+int sf_ctx_set_isa(sf_ctx *ctx, const char *name)
+{
+	int isa = sf_isa_find(name);
+
+	if (isa < 0)
+		return sf_fail(ctx, SF_ENAME, "unknown instruction set '%s' (ref, base, v3 or v4)", name);
+	if (!sf_isa_usable(isa))
+		return sf_fail(ctx, SF_EUNSUP, "instruction set '%s' is not in this build or processor", name);
+	ctx->isa = isa;
+	return SF_OK;
+}
+
+const char *sf_ctx_isa(const sf_ctx *ctx)
+{
+	return sf_isa_name(ctx->isa);
+}
+
+const char *sf_ctx_message(const sf_ctx *ctx)
+{
+	return ctx->message;
+}
+
+void sf_ctx_set_log(sf_ctx *ctx, sf_log_fn fn, void *user)
+{
+	ctx->log = fn;
+	ctx->log_user = user;
+}

@@ -1,0 +1,1 @@
+libscorefield_la_SOURCES += %reldir%/kernel.h %reldir%/table.h

@@ -1,0 +1,1 @@
+libscorefield_la_SOURCES +=
