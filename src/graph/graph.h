@@ -17,19 +17,28 @@ typedef enum sf_opcode {
 	/* elementwise, two operands that broadcast */
 	SF_OP_ADD, SF_OP_SUB, SF_OP_MUL, SF_OP_DIV, SF_OP_SILU_GRAD, SF_OP_ELU_GRAD,
 	/* leaves */
-	SF_OP_INPUT, SF_OP_PARAM, SF_OP_CONST, SF_OP_RANDOM,
+	SF_OP_INPUT,  /* no attribute */
+	SF_OP_PARAM,  /* i[0] = index of the parameter */
+	SF_OP_CONST,  /* c = the value; a shared scalar */
+	SF_OP_RANDOM, /* i[0] = kind 'n' 'u' 'r', i[1] = purpose */
 	/* reductions and broadcasts */
 	SF_OP_SUM_TO, SF_OP_BROADCAST,
 	/* linear algebra */
-	SF_OP_MATMUL,      /* i[0] = ta, i[1] = tb; shared result of per-sample operands: batch sum */
+	SF_OP_MATMUL,      /* i[0] = ta, i[1] = tb; i[2] = 1: both operands are per-sample and of equal
+	                      leading sizes, result summed over batch and leading, shared (r,m) */
 	SF_OP_CONV,        /* in x, w; i[0] = stride, i[1] = pad */
 	SF_OP_CONV_DATA,   /* in dy, w; adjoint in x; i[2], i[3] = h, w of x */
-	SF_OP_CONV_WEIGHT, /* in x, dy; adjoint in w, shared (batch sum); i[2], i[3] = kh, kw */
+	SF_OP_CONV_WEIGHT, /* in x, dy; adjoint in w, shared (batch sum of per-sample operands; both
+	                      may be shared, then no batch sum); i[2], i[3] = kh, kw */
 	SF_OP_UPFIRDN,     /* i[0..3] = up, down, pad0, pad1; taps */
 	/* shape */
-	SF_OP_RESHAPE, SF_OP_PERMUTE, SF_OP_CONCAT, SF_OP_SLICE, /* SLICE: i[0] = first */
-	SF_OP_PAD,                                               /* adjoint of SLICE: i[0] = first */
-	SF_OP_GATHER, SF_OP_SCATTER,                             /* adjoint pair */
+	SF_OP_RESHAPE,
+	SF_OP_PERMUTE, /* i[0..rank) = axis: out dim j = in dim i[j] */
+	SF_OP_CONCAT,  /* last dimension; operands both per-sample or both shared */
+	SF_OP_SLICE,   /* last dimension; i[0] = first, i[1] = number kept */
+	SF_OP_PAD,     /* adjoint of SLICE: i[0] = first, i[1] = size of the last dimension */
+	SF_OP_GATHER,  /* in table (rows,k) shared, index per-sample () -> (k) per-sample */
+	SF_OP_SCATTER, /* in dy (k), index; its adjoint -> (rows,k) shared; i[0] = rows */
 	/* composites */
 	SF_OP_SOFTMAX, SF_OP_SOFTMAX_GRAD,                /* in y, dy */
 	SF_OP_GROUP_NORM,                                 /* in x, gamma, beta; i[0] = groups, i[1] = act, c = eps */
@@ -54,7 +63,7 @@ typedef struct sf_node {
 
 /* One row per opcode. vjp appends what flows back into operand k for the gradient `dy` of node y, or
  * returns SF_NOVAR where that operand has none; jvp appends the tangent for the operands'
- * tangents (SF_NOVAR = zero). `flops` per sample. `check` builds a small instance for the tests. */
+ * tangents (SF_NOVAR = zero). NULL rules: the derivative is zero. `flops` per sample. */
 typedef struct sf_op {
 	const char *name;
 	int (*shape)(sf_graph *g, sf_node *node); /* fills node->shape, refuses bad operands */
@@ -72,10 +81,16 @@ struct sf_graph {
 	sf_param_info *param;
 	int nparam, param_cap;
 	int64_t param_total;
-	char *prefix;       /* from sf_push */
+	char *prefix;       /* from sf_push: "down0.res1." */
 	size_t prefix_len, prefix_cap;
+	size_t *mark;       /* prefix_len before each push */
+	int nmark, mark_cap;
 	void **owned;       /* names and taps, freed with the graph */
 	int nowned, owned_cap;
+	int deriving;       /* inside sf_grad or sf_jvp: equal nodes are shared (cse.c) */
+	sf_var *cse;        /* hash table of nodes, SF_NOVAR = free */
+	int cse_cap, cse_known; /* slots; nodes [0, cse_known) are in it */
+	char message[SF_MESSAGE_MAX]; /* text of the first error */
 };
 
 /* Appends a node after the shape rule has accepted it. */

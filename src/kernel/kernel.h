@@ -5,6 +5,11 @@
  * Entries that use no fused multiply-add (maps, reductions, norms, softmax, noise, Adam) give the same
  * bytes in base, v3 and v4; gemm and conv agree with ref within the bound that tests/check_kernel
  * states.
+ *
+ * The tables do not call BLAS, because it is free to change bits with the shape of a call and with a
+ * row's place in its tile (OpenBLAS does so with its Haswell and Zen kernels), and a sample's result
+ * would then depend on its neighbours. SCOREFIELD_GEMM=blas in the environment picks tables
+ * whose gemm and conv go through CBLAS in tiles of one fixed shape: the portable reference for speed.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_KERNEL_H
 #define SF_KERNEL_H
@@ -48,17 +53,20 @@ typedef struct sf_adam {
 #undef T
 #undef TABLE
 
+/* The table of a context. */
 const sf_kern_f32 *sf_kernels_f32(const sf_ctx *ctx);
 const sf_kern_f64 *sf_kernels_f64(const sf_ctx *ctx);
-/* Tables by SF_ISA_..., for tests; NULL where not built or not usable. */
+/* Own tables by SF_ISA_...; NULL where not built or not usable. */
 const sf_kern_f32 *sf_kernels_f32_isa(int isa);
 const sf_kern_f64 *sf_kernels_f64_isa(int isa);
 
 /* blas.c: the only file that sees <cblas.h> and <lapacke.h>; double precision only, one thread. */
-/* C (m,n) = A (m,k) op B, row-major; ta, tb transpose. For whole problems outside the graph. */
+/* C (m,n) = alpha op(A) op(B) + beta C, row-major; ta, tb transpose; sizes below 2^31. For whole
+ * problems outside the graph. */
 void sf_blas_gemm(int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                   int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc);
-/* Eigenvalues (ascending) and eigenvectors (rows of `vec`) of symmetric a (n,n), overwritten. */
+/* Eigenvalues (ascending) and eigenvectors (rows of `vec`) of symmetric a (n,n), overwritten.
+ * SF_ERANGE, SF_EINVAL where it does not converge or holds a NaN. */
 int sf_blas_eigh(int64_t n, double *a, double *val, double *vec);
 /* Lower Cholesky factor in place, upper part zeroed; SF_EINVAL where not positive definite. */
 int sf_blas_cholesky(int64_t n, double *a);

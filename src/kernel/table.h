@@ -28,7 +28,7 @@ typedef struct TABLE {
 	/* dst (cols,rows) = transpose of src (rows,cols) */
 	void (*transpose)(int64_t rows, int64_t cols, const T *src, int64_t lds, T *dst, int64_t ldd);
 
-	/* -- convolution, see sf_conv below -- */
+	/* -- convolution, see sf_conv in kernel.h -- */
 	size_t (*conv_packed)(const sf_conv *s);  /* elements of the packed weights */
 	size_t (*conv_scratch)(const sf_conv *s); /* elements of scratch any of the calls needs */
 	/* weights (kh,kw,ci,co) -> packed form for forward; `adjoint` packs for conv_data */
@@ -42,10 +42,11 @@ typedef struct TABLE {
 	                    T *scratch);
 
 	/* -- group normalisation of one sample x (p,c), p positions; act: SF_ACT_... of graph.h.
-	 * stat (2*groups): mean and 1/std of each group, written by forward, read by backward -- */
+	 * stat (2*groups): mean and 1/std of each group, written by forward; may be NULL -- */
 	void (*norm_forward)(int64_t p, int64_t c, int groups, double eps, int act, const T *x,
 	                     const T *gamma, const T *beta, T *y, T *stat);
-	/* dx = gradient for dy; dgamma, dbeta (c) are added to. stat NULL: computed again */
+	/* dx = gradient for dy; dgamma, dbeta (c) are added to; each may be NULL. dx may be dy, not x.
+	 * The statistics are computed again */
 	void (*norm_backward)(int64_t p, int64_t c, int groups, double eps, int act, const T *x,
 	                      const T *gamma, const T *beta, const T *dy, T *dx, T *dgamma, T *dbeta);
 

@@ -1,0 +1,162 @@
+/* cpu_linear_body.h: matrix products and convolutions; part of cpu_body.h.
+ * SPDX-License-Identifier: BSD-3-Clause */
+
+/* ---- matrix product (..,r,k) by (..,k,m) ---- */
+
+typedef struct product {
+	int64_t r, k, m;
+	int64_t la, lb; /* leading sizes of a and b: equal, or one of them is 1 */
+	int ta, tb, sum;
+} product;
+
+static product product_of(const sf_plan *p, const sf_node *node)
+{
+	const sf_shape *a = &p->val[node->in[0]].node.shape, *b = &p->val[node->in[1]].node.shape;
+	product d;
+
+	d.ta = node->i[0] != 0;
+	d.tb = node->i[1] != 0;
+	d.sum = node->i[2] != 0;
+	d.r = a->rank > 1 ? a->dim[a->rank - 2 + d.ta] : 1;
+	d.k = a->dim[a->rank - 1 - d.ta];
+	d.m = b->dim[b->rank - 1 - d.tb];
+	d.la = a->size / (d.r * d.k);
+	d.lb = b->size / (d.k * d.m);
+	return d;
+}
+
+static size_t matmul_scratch(const sf_plan *p, const sf_work *s)
+{
+	product d = product_of(p, &p->val[s->val].node);
+
+	return d.tb && s->pack < 0 ? (size_t)(d.k * d.m) : 0;
+}
+
+/* C (+)= A B for one pair of matrices or, with rows > r, for a stack of A. b is (k,m) by now. */
+static void multiply(const sf_lane *l, const product *d, int64_t rows, const T *a, const T *b,
+                     int accumulate, T *c)
+{
+	const KERN *k = l->kern;
+
+	k->gemm(rows, d->m, d->k, a, d->ta ? 1 : d->k, d->ta ? d->r : 1, b, d->m, accumulate, NULL, c, d->m);
+}
+
+/* Matrix b as (k,m): itself, its packed transpose, or transposed into scratch memory. */
+static const T *upright(const sf_lane *l, const product *d, const sf_work *s, const T *b, int64_t item,
+                        const T **held)
+{
+	const KERN *k = l->kern;
+
+	if (!d->tb)
+		return b + item * d->k * d->m;
+	if (s->pack >= 0)
+		return (const T *)(l->p->memory + l->p->buf[l->p->pack[s->pack].buf].offset) +
+		       item * d->k * d->m;
+	b += item * d->k * d->m;
+	if (*held != b)
+		k->transpose(d->m, d->k, b, d->k, l->scratch, d->m);
+	*held = b;
+	return l->scratch;
+}
+
+static void run_matmul(const sf_lane *l, const sf_work *s, int64_t n)
+{
+	const sf_node *node = &l->p->val[s->val].node;
+	product d = product_of(l->p, node);
+	int64_t ska = skip(l->p, node->in[0]), skb = skip(l->p, node->in[1]);
+	int64_t lead = d.la > d.lb ? d.la : d.lb, i, j;
+	const T *a = at(l, node->in[0]), *b = at(l, node->in[1]), *held = NULL;
+	T *c = at(l, s->val);
+
+	if (d.sum && d.ta && !d.tb) { /* A' B over all rows of all samples at once */
+		d.k *= n * lead;
+		multiply(l, &d, d.r, a, b, 0, c);
+		return;
+	}
+	if (!d.sum && !d.ta && skb == 0 && d.lb == 1) { /* one B for all rows */
+		b = upright(l, &d, s, b, 0, &held);
+		multiply(l, &d, (ska ? n : 1) * d.la * d.r, a, b, 0, c);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		for (j = 0; j < lead; j++) {
+			const T *aj = a + i * ska + (d.la > 1 ? j * d.r * d.k : 0);
+			const T *bj = upright(l, &d, s, b + i * skb, d.lb > 1 ? j : 0, &held);
+
+			multiply(l, &d, d.r, aj, bj, d.sum && i + j > 0, c);
+			if (!d.sum)
+				c += d.r * d.m;
+		}
+}
+
+/* ---- convolution ---- */
+
+/* Packed weights that stand before the kernel's scratch, to a whole cache line. */
+static size_t pack_room(const KERN *k, const sf_conv *c)
+{
+	return (k->conv_packed(c) + 15) / 16 * 16;
+}
+
+static size_t conv_scratch(const sf_plan *p, const sf_work *s)
+{
+	const sf_node *node = &p->val[s->val].node;
+	const KERN *k = p->kern;
+	sf_conv c = sf_conv_of(p, node);
+
+	return k->conv_scratch(&c) +
+	       (s->pack < 0 && node->op != SF_OP_CONV_WEIGHT ? pack_room(k, &c) : 0);
+}
+
+static void run_conv(const sf_lane *l, const sf_work *s, int64_t n)
+{
+	const sf_node *node = &l->p->val[s->val].node;
+	const KERN *k = l->kern;
+	sf_conv c = sf_conv_of(l->p, node);
+	T *scratch = l->scratch, *here = scratch;
+	const T *packed = here;
+
+	if (s->pack >= 0) {
+		packed = (const T *)(l->p->memory + l->p->buf[l->p->pack[s->pack].buf].offset);
+	} else {
+		scratch += pack_room(k, &c);
+		k->conv_pack(&c, node->op == SF_OP_CONV_DATA, at(l, node->in[1]), here);
+	}
+	if (node->op == SF_OP_CONV)
+		k->conv_forward(&c, n, at(l, node->in[0]), packed, at(l, s->val), scratch);
+	else
+		k->conv_data(&c, n, at(l, node->in[0]), packed, at(l, s->val), scratch);
+}
+
+static void run_conv_weight(const sf_lane *l, int v, int64_t n)
+{
+	const sf_node *node = &l->p->val[v].node;
+	const KERN *k = l->kern;
+	sf_conv c = sf_conv_of(l->p, node);
+
+	k->conv_weight(&c, n, at(l, node->in[0]), at(l, node->in[1]), 0, at(l, v), l->scratch);
+}
+
+/* ---- operands packed once per run ---- */
+
+static size_t pack_size(const sf_plan *p, const sf_pack *q)
+{
+	const KERN *k = p->kern;
+
+	return q->kind == SF_PACK_TRANSPOSE ? (size_t)(q->count * q->rows * q->cols)
+	                                    : k->conv_packed(&q->conv);
+}
+
+static void pack(const sf_plan *p, const sf_pack *q, const void *src, void *dst)
+{
+	const KERN *k = p->kern;
+	const T *from = src;
+	T *to = dst;
+	int64_t i, size = q->rows * q->cols;
+
+	if (q->kind != SF_PACK_TRANSPOSE) {
+		k->conv_pack(&q->conv, q->kind == SF_PACK_ADJOINT, from, to);
+		return;
+	}
+	for (i = 0; i < q->count; i++)
+		k->transpose(q->rows, q->cols, from + i * size, q->cols, to + i * size, q->rows);
+}

@@ -1,0 +1,263 @@
+/* exec.c: running a plan: PRE steps, packed operands, shards in parallel, POST steps.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "graph/exec.h"
+
+#include <string.h>
+
+typedef struct job {
+	sf_plan *p;
+	const sf_run *run;
+	int64_t shards;
+	/* the failure of the lowest shard, so that messages repeat */
+	pthread_mutex_t lock;
+	int64_t failed_shard;
+	sf_lane failed;
+	int rc;
+} job;
+
+static int64_t part_start(const job *j, int64_t shard)
+{
+	return shard * j->run->n / j->shards;
+}
+
+static void *moved(void *base, int64_t elements, size_t esize)
+{
+	return (unsigned char *)base + elements * (int64_t)esize;
+}
+
+/* Where the whole sum over the batch ends up: it is also where shard 0 leaves its partial. */
+static void *final_of(const sf_plan *p, const sf_val *v)
+{
+	if (v->out >= 0 && p->out[v->out])
+		return p->out[v->out];
+	return v->buf >= 0 ? p->memory + p->buf[v->buf].offset : NULL;
+}
+
+/* A value is only computed where somebody reads it: NULL for a dropped output. */
+static void *partial_of(const sf_plan *p, const sf_val *v, int slot)
+{
+	void *final = final_of(p, v);
+
+	return slot < 0 || !final ? final : moved(p->slot[slot], v->part, p->esize);
+}
+
+/* Inputs and parameters are never written; the executor's table of addresses is not const. */
+static void *readable(const void *data)
+{
+	void *p;
+
+	memcpy(&p, &data, sizeof p);
+	return p;
+}
+
+static void *address(const sf_plan *p, const sf_val *v, int worker, int slot, int64_t first)
+{
+	int64_t skip = v->node.shape.per_sample ? first * v->node.shape.size : 0;
+	const sf_buf *b;
+
+	if (v->node.op == SF_OP_INPUT)
+		return moved(readable(v->bound), skip, p->esize);
+	if (v->node.op == SF_OP_PARAM)
+		return moved(readable(p->params), v->param, p->esize);
+	if (v->batch)
+		return partial_of(p, v, slot);
+	if (v->out >= 0 && p->out[v->out])
+		return moved(p->out[v->out], skip, p->esize);
+	if (v->buf < 0)
+		return NULL;
+	b = &p->buf[v->buf];
+	if (b->region == SF_IN_SHARED)
+		return p->memory + b->offset;
+	return p->memory + p->shared_bytes + (size_t)worker * (p->arena_bytes + p->scratch_bytes) + b->offset;
+}
+
+static void open_lane(const job *j, sf_lane *l, int worker, int slot, int64_t first, int64_t n)
+{
+	const sf_plan *p = j->p;
+	int i;
+
+	memset(l, 0, sizeof *l);
+	l->p = p;
+	l->run = j->run;
+	l->kern = p->kern;
+	l->ptr = p->ptr[worker];
+	l->n = n;
+	l->first = first;
+	l->scratch = p->memory + p->shared_bytes +
+	             (size_t)worker * (p->arena_bytes + p->scratch_bytes) + p->arena_bytes;
+	for (i = 0; i < p->nval; i++) {
+		const sf_val *v = &p->val[i];
+
+		l->ptr[i] = v->root != i ? l->ptr[v->root] : address(p, v, worker, slot, first);
+	}
+}
+
+static int run_phase(sf_lane *l, int phase)
+{
+	const sf_plan *p = l->p;
+	int i, rc = 0;
+
+	for (i = p->begin[phase]; i < p->begin[phase + 1] && rc == 0; i++)
+		rc = p->cpu->run(l, &p->step[i]);
+	return rc;
+}
+
+static void copy_outputs(const sf_lane *l, int per_sample)
+{
+	const sf_plan *p = l->p;
+	int i;
+
+	for (i = 0; i < p->ncopy; i++) {
+		const sf_copy *c = &p->copy[i];
+		const sf_shape *s = &p->val[c->val].node.shape;
+		int64_t n = s->per_sample ? l->n : 1, skip = s->per_sample ? l->first * s->size : 0;
+
+		if (p->out[c->out] && s->per_sample == per_sample)
+			memcpy(moved(p->out[c->out], skip, p->esize), l->ptr[c->val],
+			       (size_t)(n * s->size) * p->esize);
+	}
+}
+
+static void add_partials(void *arg, int a, int b)
+{
+	const sf_plan *p = arg;
+	int i;
+
+	for (i = 0; i < p->nbatch; i++) {
+		const sf_val *v = &p->val[p->batch[i]];
+		void *left = partial_of(p, v, a);
+
+		if (left)
+			p->cpu->add(p->kern, v->node.shape.size, left, partial_of(p, v, b), left);
+	}
+}
+
+/* Sums over no samples. */
+static void clear_partials(const sf_lane *l)
+{
+	const sf_plan *p = l->p;
+	int i;
+
+	for (i = 0; i < p->nbatch; i++) {
+		const sf_val *v = &p->val[p->batch[i]];
+
+		if (l->ptr[p->batch[i]])
+			memset(l->ptr[p->batch[i]], 0, (size_t)v->node.shape.size * p->esize);
+	}
+}
+
+static void keep_failure(job *j, const sf_lane *l, int64_t shard, int rc)
+{
+	pthread_mutex_lock(&j->lock);
+	if (j->rc == 0 || shard < j->failed_shard) {
+		j->rc = rc;
+		j->failed_shard = shard;
+		j->failed = *l;
+	}
+	pthread_mutex_unlock(&j->lock);
+}
+
+/* The tile only says that one more shard is to be done; shards start in order whatever the threads
+ * do, which bounds the partials that wait. */
+static int run_shard(void *arg, int64_t tile, int worker)
+{
+	job *j = arg;
+	sf_lane l;
+	int slot, rc = 0;
+	int64_t shard = sf_tree_next(j->p->tree, &slot);
+
+	(void)tile;
+	open_lane(j, &l, worker, slot, part_start(j, shard), part_start(j, shard + 1) - part_start(j, shard));
+	if (l.n > 0) {
+		rc = run_phase(&l, SF_SHARD);
+		copy_outputs(&l, 1);
+	} else {
+		clear_partials(&l);
+	}
+	if (rc < 0)
+		keep_failure(j, &l, shard, rc);
+	sf_tree_done(j->p->tree, shard, slot, add_partials, j->p);
+	return 0;
+}
+
+static int run_pack(void *arg, int64_t tile, int worker)
+{
+	const sf_plan *p = arg;
+	const sf_pack *k = &p->pack[tile];
+
+	(void)worker;
+	p->cpu->pack(p, k, p->ptr[0][k->val], p->memory + p->buf[k->buf].offset);
+	return 0;
+}
+
+static int report(const job *j)
+{
+	const sf_plan *p = j->p;
+	const sf_val *v = &p->val[j->failed.bad];
+
+	return sf_fail(p->ctx, j->rc, "node %d (%s): index %g of sample %lld is not a row of the table",
+	               v->var, sf_ops[v->node.op].name, j->failed.bad_index,
+	               (long long)j->failed.bad_sample);
+}
+
+static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
+{
+	int64_t s = run->shards, need = 1;
+	int i;
+
+	for (i = 0; i < p->nval; i++)
+		if (p->val[i].node.op == SF_OP_INPUT && !p->val[i].bound)
+			return sf_fail(p->ctx, SF_EINVAL, "input '%s' is not bound", p->val[i].node.name);
+	if (p->needs_params && !p->params)
+		return sf_fail(p->ctx, SF_EINVAL, "the plan's parameters are not bound");
+	if (run->n < 1 || run->n > (INT64_C(1) << 40))
+		return sf_fail(p->ctx, SF_EINVAL, "a run of %lld samples (expected 1 to 2^40)", (long long)run->n);
+	if (run->first_sample > (UINT64_C(1) << 48) - (uint64_t)run->n)
+		return sf_fail(p->ctx, SF_ERANGE, "sample numbers must stay below 2^48");
+	if (s == 0)
+		s = (run->n + p->max_shard - 1) / p->max_shard;
+	if (s < 1 || s > SF_MAXSHARDS)
+		return sf_fail(p->ctx, SF_EINVAL, "%lld samples in %lld parts (expected 1 to %d parts)",
+		               (long long)run->n, (long long)s, SF_MAXSHARDS);
+	if ((run->n + s - 1) / s > p->max_shard)
+		return sf_fail(p->ctx, SF_EINVAL, "parts of %lld samples in a plan for %lld",
+		               (long long)((run->n + s - 1) / s), (long long)p->max_shard);
+	while ((INT64_C(1) << need) < s)
+		need++;
+	if (p->nbatch && s > 1 && p->nslot < need + 1)
+		return sf_fail(p->ctx, SF_ENOMEM, "out of memory for the sums of %lld parts", (long long)s);
+	*shards = s;
+	return SF_OK;
+}
+
+int sf_plan_run(sf_plan *p, const sf_run *run)
+{
+	sf_ctx team = *p->ctx; /* memory is for the threads there were when the plan was made */
+	sf_lane l;
+	job j;
+
+	memset(&j, 0, sizeof j);
+	j.p = p;
+	j.run = run;
+	SF_TRY(check(p, run, &j.shards));
+	if (team.threads > p->workers)
+		team.threads = p->workers;
+	open_lane(&j, &l, 0, -1, 0, 1);
+	j.rc = run_phase(&l, SF_PRE);
+	j.failed = l;
+	if (j.rc == 0 && p->npack)
+		sf_parallel(&team, p->npack, run_pack, p);
+	if (j.rc == 0 && (p->begin[SF_POST] > p->begin[SF_SHARD] || p->ncopy > 0)) {
+		pthread_mutex_init(&j.lock, NULL);
+		sf_tree_start(p->tree, j.shards);
+		sf_parallel(&team, j.shards, run_shard, &j);
+		pthread_mutex_destroy(&j.lock);
+	}
+	if (j.rc == 0) {
+		open_lane(&j, &l, 0, -1, 0, 1);
+		j.rc = run_phase(&l, SF_POST);
+		copy_outputs(&l, 0);
+		j.failed = l;
+	}
+	return j.rc < 0 ? report(&j) : SF_OK;
+}

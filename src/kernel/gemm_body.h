@@ -1,0 +1,175 @@
+/* gemm_body.h: C = (accumulate ? C : 0) + A B (+ bias) in register tiles of MR rows by NR = 2 VW
+ * columns.
+ *
+ * Element (i,j) is the chain c = fma(A(i,l), B(l,j), c) for l = 0, 1, ... and the bias last. Neither the
+ * tile's height nor its place nor the blocks of KC steps (between which c rests in memory) changes
+ * that chain: a row's result never depends on the other rows, and a column's never on the other
+ * columns. Tails use lower tiles and zero columns.
+ *
+ * A block of KC x NR of B is copied to the stack when enough rows share it; it stays in the second
+ * cache level together with the MC x KC block of A.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#define NR (2 * VW)
+#define KC 256
+#define MC 224
+#define PACK_ROWS (2 * MR) /* fewer rows read B where it lies */
+
+/* mr <= MR rows by nv vectors (both constant after inlining). Two row pointers, because an address has
+ * one scaled index. */
+INLINE void F(tile)(const int mr, const int nv, int64_t k, const T *a, int64_t rsa, int64_t csa,
+                    const T *b, int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	enum { HALF = (MR + 1) / 2 };
+	const T *q = a + HALF * rsa;
+	VEC acc[MR][2];
+	int64_t l;
+	int i, v;
+
+	UNROLL
+	for (i = 0; i < mr; i++)
+		UNROLL
+		for (v = 0; v < nv; v++)
+			acc[i][v] = accumulate ? LOAD(c + i * ldc + v * VW) : (VEC){0};
+	for (l = 0; l < k; l++, a += csa, q += csa, b += ldb) {
+		VEC w[2];
+
+		UNROLL
+		for (v = 0; v < nv; v++)
+			w[v] = LOAD(b + v * VW);
+		UNROLL
+		for (i = 0; i < mr; i++) {
+			const VEC x = SPLAT(i < HALF ? a[i * rsa] : q[(i - HALF) * rsa]);
+
+			UNROLL
+			for (v = 0; v < nv; v++)
+				acc[i][v] = FMA(x, w[v], acc[i][v]);
+		}
+	}
+	if (bias)
+		UNROLL
+		for (i = 0; i < mr; i++)
+			UNROLL
+			for (v = 0; v < nv; v++)
+				acc[i][v] += LOAD(bias + v * VW);
+	UNROLL
+	for (i = 0; i < mr; i++)
+		UNROLL
+		for (v = 0; v < nv; v++)
+			STORE(c + i * ldc + v * VW, acc[i][v]);
+}
+
+/* One function for each height and width, so that the compiler sees constants. */
+#define TILE(mr)                                                                                   \
+	NOINLINE void F(tile_##mr)(int nv, int64_t k, const T *a, int64_t rsa, int64_t csa,        \
+	                           const T *b, int64_t ldb, int accumulate, const T *bias, T *c,   \
+	                           int64_t ldc)                                                    \
+	{                                                                                          \
+		if (nv == 2)                                                                       \
+			F(tile)(mr, 2, k, a, rsa, csa, b, ldb, accumulate, bias, c, ldc);          \
+		else                                                                               \
+			F(tile)(mr, 1, k, a, rsa, csa, b, ldb, accumulate, bias, c, ldc);          \
+	}
+NOINLINE void F(tile_max)(int nv, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
+                          int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	if (nv == 2)
+		F(tile)(MR, 2, k, a, rsa, csa, b, ldb, accumulate, bias, c, ldc);
+	else
+		F(tile)(MR, 1, k, a, rsa, csa, b, ldb, accumulate, bias, c, ldc);
+}
+MR_STEPS(TILE)
+#undef TILE
+
+/* All m rows of a panel of `nv` whole vectors. */
+static void F(panel)(int64_t m, int nv, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
+                     int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	int64_t i = 0;
+
+	for (; i + MR <= m; i += MR)
+		F(tile_max)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+#define STEP(mr)                                                                                   \
+	for (; i + mr <= m; i += mr)                                                               \
+		F(tile_##mr)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+	MR_STEPS(STEP)
+#undef STEP
+}
+
+/* A panel of cols < VW nv columns: C goes through a whole tile on the stack. */
+static void F(panel_edge)(int64_t m, int cols, int64_t k, const T *a, int64_t rsa, int64_t csa,
+                          const T *b, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	const int nv = cols > VW ? 2 : 1;
+	const size_t bytes = (size_t)cols * sizeof(T);
+	T whole[MR * NR] ALIGNED = {0}, ends[NR] ALIGNED = {0};
+	int64_t i, r, mr;
+
+	if (bias)
+		memcpy(ends, bias, bytes);
+	for (i = 0; i < m; i += mr) {
+		mr = m - i < MR ? m - i : MR;
+		for (r = 0; accumulate && r < mr; r++)
+			memcpy(whole + r * NR, c + (i + r) * ldc, bytes);
+		F(panel)(mr, nv, k, a + i * rsa, rsa, csa, b, NR, accumulate, bias ? ends : NULL, whole, NR);
+		for (r = 0; r < mr; r++)
+			memcpy(c + (i + r) * ldc, whole + r * NR, bytes);
+	}
+}
+
+/* Rows of `cols` of B, filled up with zeros to NR. */
+static void F(pack_panel)(int64_t k, int cols, const T *b, int64_t ldb, T *to)
+{
+	int64_t l;
+
+	for (l = 0; l < k; l++, b += ldb, to += NR) {
+		memcpy(to, b, (size_t)cols * sizeof(T));
+		if (cols < NR)
+			memset(to + cols, 0, (size_t)(NR - cols) * sizeof(T));
+	}
+}
+
+/* The product has no terms. */
+static void F(gemm_empty)(int64_t m, int64_t n, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	int64_t i, j;
+
+	for (i = 0; i < m; i++)
+		for (j = 0; j < n; j++)
+			c[i * ldc + j] = (accumulate ? c[i * ldc + j] : 0) + (bias ? bias[j] : 0);
+}
+
+static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
+                    int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	T packed[KC * NR] ALIGNED;
+	int64_t i0, l0, j0;
+
+	if (k == 0)
+		F(gemm_empty)(m, n, accumulate, bias, c, ldc);
+	for (i0 = 0; i0 < m; i0 += MC)
+		for (l0 = 0; l0 < k; l0 += KC) {
+			const int64_t mc = m - i0 < MC ? m - i0 : MC, kc = k - l0 < KC ? k - l0 : KC;
+			const int add = accumulate || l0 > 0, last = l0 + kc == k;
+			const T *ablock = a + i0 * rsa + l0 * csa;
+
+			for (j0 = 0; j0 < n; j0 += NR) {
+				const int cols = (int)(n - j0 < NR ? n - j0 : NR);
+				const int whole = cols % VW == 0;
+				const T *bblock = b + l0 * ldb + j0, *ends = bias && last ? bias + j0 : NULL;
+				T *cblock = c + i0 * ldc + j0;
+
+				if (whole && mc < PACK_ROWS) {
+					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, bblock, ldb, add, ends,
+					         cblock, ldc);
+					continue;
+				}
+				F(pack_panel)(kc, cols, bblock, ldb, packed);
+				if (whole)
+					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, packed, NR, add, ends,
+					         cblock, ldc);
+				else
+					F(panel_edge)(mc, cols, kc, ablock, rsa, csa, packed, add, ends,
+					              cblock, ldc);
+			}
+		}
+}

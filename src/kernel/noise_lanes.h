@@ -1,0 +1,125 @@
+/* noise_lanes.h: Philox4x32-10 and Box-Muller on many counters at once, see scorefield/noise.h.
+ *
+ *   Philox  Salmon, Moraes, Dror, Shaw 2011: ten rounds of (hi1^c1^k0, lo1, hi0^c3^k1, lo0), where
+ *           (hi0,lo0) = D2511F53 c0 and (hi1,lo1) = CD9E8D57 c2; keys grow by 9E3779B9, BB67AE85
+ *   Normal  z0 = r cos 2 pi u1, z1 = r sin 2 pi u1, r = sqrt(-2 log u0) (Box and Muller 1958)
+ *
+ * Polynomials of the Cephes library for log, sin and cos in single precision; only + * and sqrt, so
+ * the stream is the same everywhere. A uniform is an odd multiple of 2^-24: 24 bits hold it exactly.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_NOISE_LANES_H
+#define SF_NOISE_LANES_H
+
+enum { NOISE_LANES = 64 };
+
+INLINE uint32_t bits_of_float(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	return u;
+}
+
+INLINE float float_of_bits(uint32_t u)
+{
+	float x;
+
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+/* w[j][i] = word j of block first + i */
+static void philox_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
+                         uint32_t w[4][NOISE_LANES])
+{
+	uint32_t k0 = key[0], k1 = key[1];
+	int round, i;
+
+	for (i = 0; i < NOISE_LANES; i++) {
+		w[0][i] = counter[0] + first + (uint32_t)i;
+		w[1][i] = counter[1];
+		w[2][i] = counter[2];
+		w[3][i] = counter[3];
+	}
+	for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
+		EACH
+		for (i = 0; i < NOISE_LANES; i++) {
+			const uint64_t p = (uint64_t)0xD2511F53u * w[0][i];
+			const uint64_t q = (uint64_t)0xCD9E8D57u * w[2][i];
+			const uint32_t c1 = w[1][i], c3 = w[3][i];
+
+			w[0][i] = (uint32_t)(q >> 32) ^ c1 ^ k0;
+			w[1][i] = (uint32_t)q;
+			w[2][i] = (uint32_t)(p >> 32) ^ c3 ^ k1;
+			w[3][i] = (uint32_t)p;
+		}
+	}
+}
+
+INLINE float uniform_of_word(uint32_t w)
+{
+	return (float)(int32_t)(w >> 8 | 1) * (1.0f / 16777216);
+}
+
+INLINE float log_of_uniform(float u)
+{
+	const uint32_t root = 0x3f3504f3u; /* sqrt(1/2) */
+	const uint32_t i = bits_of_float(u) - root;
+	const float e = (float)(int32_t)((i + (127u << 23)) >> 23) - 127;
+	const float f = float_of_bits((i & 0x7fffffu) + root) - 1, z = f * f;
+	float p = 7.0376836292e-2f;
+
+	p = p * f - 1.1514610310e-1f;
+	p = p * f + 1.1676998740e-1f;
+	p = p * f - 1.2420140846e-1f;
+	p = p * f + 1.4249322787e-1f;
+	p = p * f - 1.6668057665e-1f;
+	p = p * f + 2.0000714765e-1f;
+	p = p * f - 2.4999993993e-1f;
+	p = p * f + 3.3333331174e-1f;
+	p = f * z * p + e * -2.12194440e-4f - 0.5f * z;
+	return f + p + e * 0.693359375f;
+}
+
+/* (z0, z1) of two words */
+INLINE void normal_pair(uint32_t w0, uint32_t w1, float *z0, float *z1)
+{
+	const float radius = sqrtf(-2 * log_of_uniform(uniform_of_word(w0)));
+	const float quarters = uniform_of_word(w1) * 4, t = quarters + 12582912.0f;
+	const uint32_t q = bits_of_float(t), odd = 0 - (q & 1);
+	const float r = (quarters - (t - 12582912.0f)) * 1.57079632679f, z = r * r;
+	const float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
+	const float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z +
+	                 4.166664568298827e-2f) * z * z - 0.5f * z + 1;
+	const uint32_t bs = bits_of_float(s), bc = bits_of_float(c);
+
+	*z0 = radius * float_of_bits(((bc & ~odd) | (bs & odd)) ^ ((q + 1) & 2) << 30);
+	*z1 = radius * float_of_bits(((bs & ~odd) | (bc & odd)) ^ (q & 2) << 30);
+}
+
+static void normal_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
+                         float z[4][NOISE_LANES])
+{
+	uint32_t w[4][NOISE_LANES];
+	int i;
+
+	philox_lanes(key, counter, first, w);
+	for (i = 0; i < NOISE_LANES; i++)
+		normal_pair(w[0][i], w[1][i], &z[0][i], &z[1][i]);
+	for (i = 0; i < NOISE_LANES; i++)
+		normal_pair(w[2][i], w[3][i], &z[2][i], &z[3][i]);
+}
+
+static void uniform_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
+                          float u[4][NOISE_LANES])
+{
+	uint32_t w[4][NOISE_LANES];
+	int i, j;
+
+	philox_lanes(key, counter, first, w);
+	for (j = 0; j < 4; j++)
+		for (i = 0; i < NOISE_LANES; i++)
+			u[j][i] = uniform_of_word(w[j][i]);
+}
+
+#endif

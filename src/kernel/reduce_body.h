@@ -1,0 +1,93 @@
+/* reduce_body.h: sums. Element i goes to lane i mod 16; after each block of 1024 the lanes are added
+ * as a binary tree and the block's total is added in double precision. So the order is fixed,
+ * whatever the width of the registers is, and the error of a long float sum stays near that of 64
+ * additions.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#define LANES 16
+#define SUM_BLOCK 1024
+
+/* Lanes 0..7 += 8..15, and so on down to one. */
+INLINE double F(lane_total)(T *lane)
+{
+	int w, l;
+
+	for (w = LANES / 2; w > 0; w /= 2)
+		for (l = 0; l < w; l++)
+			lane[l] += lane[l + w];
+	return (double)lane[0];
+}
+
+static T F(sum)(int64_t n, const T *a)
+{
+	double total = 0;
+	int64_t i, end;
+	int l;
+
+	for (i = 0; i < n; i = end) {
+		T lane[LANES] = {0};
+
+		end = i + SUM_BLOCK < n ? i + SUM_BLOCK : n;
+		for (; i + LANES <= end; i += LANES)
+			for (l = 0; l < LANES; l++)
+				lane[l] += a[i + l];
+		for (l = 0; i < end; i++, l++)
+			lane[l] += a[i];
+		total += F(lane_total)(lane);
+	}
+	return (T)total;
+}
+
+static T F(dot)(int64_t n, const T *a, const T *b)
+{
+	double total = 0;
+	int64_t i, end;
+	int l;
+
+	for (i = 0; i < n; i = end) {
+		T lane[LANES] = {0};
+
+		end = i + SUM_BLOCK < n ? i + SUM_BLOCK : n;
+		for (; i + LANES <= end; i += LANES)
+			for (l = 0; l < LANES; l++)
+				lane[l] += a[i + l] * b[i + l];
+		for (l = 0; i < end; i++, l++)
+			lane[l] += a[i] * b[i];
+		total += F(lane_total)(lane);
+	}
+	return (T)total;
+}
+
+static void F(axpy)(int64_t n, T c, const T *a, T *o)
+{
+	int64_t i;
+
+	EACH
+	for (i = 0; i < n; i++)
+		o[i] += c * a[i];
+}
+
+static void F(sum_rows)(int64_t rows, int64_t cols, const T *a, int accumulate, T *o)
+{
+	int64_t i;
+
+	if (!accumulate)
+		memset(o, 0, (size_t)cols * sizeof *o);
+	for (i = 0; i < rows; i++)
+		F(axpy)(cols, 1, a + i * cols, o);
+}
+
+static void F(transpose)(int64_t rows, int64_t cols, const T *src, int64_t lds, T *dst, int64_t ldd)
+{
+	enum { SIDE = 16 };
+	int64_t i, j, i0, j0;
+
+	for (i0 = 0; i0 < rows; i0 += SIDE)
+		for (j0 = 0; j0 < cols; j0 += SIDE) {
+			int64_t i1 = i0 + SIDE < rows ? i0 + SIDE : rows;
+			int64_t j1 = j0 + SIDE < cols ? j0 + SIDE : cols;
+
+			for (j = j0; j < j1; j++)
+				for (i = i0; i < i1; i++)
+					dst[j * ldd + i] = src[i * lds + j];
+		}
+}

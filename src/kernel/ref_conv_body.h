@@ -1,0 +1,84 @@
+/* ref_conv_body.h: convolution and its two adjoints as a textbook writes them:
+ *   y[oy][ox][o] = sum_{ky,kx,i} x[oy s + ky - pad][ox s + kx - pad][i] w[ky][kx][i][o]
+ * SPDX-License-Identifier: BSD-3-Clause */
+
+static size_t F(conv_packed)(const sf_conv *s)
+{
+	return (size_t)(s->kh * s->kw * s->ci * s->co);
+}
+
+static size_t F(conv_scratch)(const sf_conv *s)
+{
+	(void)s;
+	return 0;
+}
+
+static void F(conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
+{
+	(void)adjoint;
+	memcpy(packed, w, F(conv_packed)(s) * sizeof(T));
+}
+
+/* Calls of `body` for every term: offsets xi, yi, wi of the first channel of x, y and w */
+#define EVERY_TERM(body)                                                                           \
+	do {                                                                                       \
+		int64_t b_, oy_, ox_, ky_, kx_;                                                    \
+                                                                                                   \
+		for (b_ = 0; b_ < n; b_++)                                                         \
+			for (oy_ = 0; oy_ < s->ho; oy_++)                                          \
+				for (ox_ = 0; ox_ < s->wo; ox_++)                                  \
+					for (ky_ = 0; ky_ < s->kh; ky_++)                          \
+						for (kx_ = 0; kx_ < s->kw; kx_++) {                \
+							const int64_t iy_ = oy_ * s->stride + ky_ - s->pad; \
+							const int64_t ix_ = ox_ * s->stride + kx_ - s->pad; \
+							const int64_t xi = ((b_ * s->h + iy_) * s->w + ix_) * s->ci; \
+							const int64_t yi = ((b_ * s->ho + oy_) * s->wo + ox_) * s->co; \
+							const int64_t wi = (ky_ * s->kw + kx_) * s->ci * s->co; \
+                                                                                                   \
+							if (iy_ < 0 || iy_ >= s->h || ix_ < 0 || ix_ >= s->w) \
+								continue;                          \
+							body                                       \
+						}                                                  \
+	} while (0)
+
+static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y, T *scratch)
+{
+	int64_t i, o;
+
+	(void)scratch;
+	memset(y, 0, (size_t)(n * s->ho * s->wo * s->co) * sizeof(T));
+	EVERY_TERM(
+		for (i = 0; i < s->ci; i++)
+			for (o = 0; o < s->co; o++)
+				y[yi + o] += x[xi + i] * packed[wi + i * s->co + o];
+	);
+}
+
+static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx, T *scratch)
+{
+	int64_t i, o;
+
+	(void)scratch;
+	memset(dx, 0, (size_t)(n * s->h * s->w * s->ci) * sizeof(T));
+	EVERY_TERM(
+		for (i = 0; i < s->ci; i++)
+			for (o = 0; o < s->co; o++)
+				dx[xi + i] += dy[yi + o] * packed[wi + i * s->co + o];
+	);
+}
+
+static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
+                           T *scratch)
+{
+	int64_t i, o;
+
+	(void)scratch;
+	if (!accumulate)
+		memset(dw, 0, F(conv_packed)(s) * sizeof(T));
+	EVERY_TERM(
+		for (i = 0; i < s->ci; i++)
+			for (o = 0; o < s->co; o++)
+				dw[wi + i * s->co + o] += x[xi + i] * dy[yi + o];
+	);
+}
+#undef EVERY_TERM
