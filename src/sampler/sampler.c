@@ -1,0 +1,132 @@
+/* sampler.c: what all samplers share: construction, what they accept, drift and noise for a batch.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "sampler/sampler.h"
+
+#include <math.h>
+
+const sf_sampler_class *sf_sampler_record(const sf_sampler *s)
+{
+	const void *cls = s->object.cls; /* the head is its first member */
+
+	return cls;
+}
+
+int sf_sampler_new(sf_ctx *ctx, const char *spec, sf_sampler **s)
+{
+	return sf_object_new(ctx, "sampler", spec, sizeof **s, s);
+}
+
+void sf_sampler_free(sf_sampler *s)
+{
+	sf_object_free(s);
+}
+
+int sf_sampler_flags(const sf_sampler *s)
+{
+	const sf_sampler_class *c = sf_sampler_record(s);
+
+	return c->flags_with ? c->flags_with(s->object.state) : c->flags;
+}
+
+int sf_sampler_accepts(const sf_sampler *s, const sf_process *p)
+{
+	int scalar = sf_process_linear(p) && sf_process_blocks(p) == 1;
+
+	if (!(sf_sampler_flags(s) & SF_SAMPLER_SCALAR) || scalar)
+		return SF_OK;
+	return sf_fail(s->object.ctx, SF_EUNSUP,
+	               "sampler '%s' works on noise levels sigma/alpha; process '%s' has none (%s)",
+	               s->object.cls->name, sf_process_name(p),
+	               sf_process_linear(p) ? "two state blocks" : "not linear");
+}
+
+int sf_sampler_order(const sf_sampler *s)
+{
+	const sf_sampler_class *c = sf_sampler_record(s);
+
+	return c->order_with ? c->order_with(s->object.state) : c->order;
+}
+
+int sf_sampler_adaptive(const sf_sampler *s)
+{
+	return sf_sampler_record(s)->step == NULL;
+}
+
+int sf_sampler_stochastic(const sf_sampler *s)
+{
+	return (sf_sampler_flags(s) & SF_SAMPLER_STOCHASTIC) != 0;
+}
+
+const char *sf_sampler_grid(const sf_sampler *s, const sf_process *p, int64_t *steps)
+{
+	const sf_sampler_class *c = sf_sampler_record(s);
+
+	*steps = c->steps;
+	return c->suit ? c->suit(s->object.state, p, steps) : c->grid;
+}
+
+int64_t sf_sampler_steps(const sf_sampler *s, int64_t nfe)
+{
+	const sf_sampler_class *c = sf_sampler_record(s);
+	int64_t steps = c->steps_for ? c->steps_for(s->object.state, nfe) : nfe;
+
+	return steps > 1 ? steps : 1;
+}
+
+static void set_time(sf_run *run, double t)
+{
+	int64_t i;
+
+	for (i = 0; i < run->n; i++)
+		run->time[i] = t;
+}
+
+int sf_run_drift(sf_run *run, double t, const double *x, double eta, double *score, double *out)
+{
+	set_time(run, t);
+	SF_TRY(sf_score_eval(run->score, SF_SCORE, run->n, x, run->time, score));
+	return sf_process_reverse_drift(run->process, run->n, run->d, x, run->time, score, eta, out);
+}
+
+int sf_run_read(sf_run *run, sf_what what, double t, const double *x, double *out)
+{
+	set_time(run, t);
+	return sf_score_eval(run->score, what, run->n, x, run->time, out);
+}
+
+typedef struct draw {
+	const sf_run *run;
+	sf_noise key;
+	double *z;
+} draw;
+
+static int draw_one(void *arg, int64_t sample, int worker)
+{
+	const draw *w = arg;
+	const sf_run *run = w->run;
+
+	(void)worker;
+	sf_noise_normal_d(run->ctx, w->key, run->ask->first_sample + (uint64_t)sample, 0, (size_t)run->size,
+	                  w->z + sample * run->size);
+	return SF_OK;
+}
+
+void sf_run_noise(sf_run *run, uint32_t purpose, double *z)
+{
+	draw w = {run, {run->ask->seed, purpose, (uint32_t)run->index}, z};
+
+	sf_parallel(run->ctx, run->n, draw_one, &w);
+}
+
+int sf_run_finite(const sf_run *run, const double *x, int64_t n, int64_t step, double t)
+{
+	int64_t i, total = n * run->size;
+
+	for (i = 0; i < total; i++)
+		if (!isfinite(x[i]))
+			return sf_fail(run->ctx, SF_EDIVERGED,
+			               "sample %lld is not finite after step %lld, at time %g",
+			               (long long)((int64_t)run->ask->first_sample + i / run->size),
+			               (long long)step, t);
+	return SF_OK;
+}

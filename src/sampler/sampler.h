@@ -1,0 +1,106 @@
+/* sampler.h: what a step method sees. The driver owns the loop, as in GSL's odeiv2: a method only says how to
+ * go from t to t_next, or how to try a step of its own size and what error it made.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_SAMPLER_H
+#define SF_SAMPLER_H
+
+#include "process/process.h"
+
+#include <scorefield/sampler.h>
+
+enum {
+	SF_SAMPLER_STOCHASTIC = 1, /* draws noise after the prior */
+	SF_SAMPLER_DENOISE = 2,    /* ends with Tweedie's step where the grid ends above zero */
+	SF_SAMPLER_SCALAR = 4,     /* needs a linear process with one block: sigma(t)/alpha(t) */
+	SF_SAMPLER_MEAN = 8,       /* its last step leaves the noise out by itself, if run->denoise */
+	SF_SAMPLER_WORK = 12       /* most scratch states of a method */
+};
+
+/* One run on a grid. Arrays of states are (n,k,d). */
+typedef struct sf_run {
+	sf_ctx *ctx;
+	const sf_process *process;
+	sf_score *score;
+	const sf_sample_run *ask;
+	int64_t n, d, size;      /* samples, coordinates, numbers per state (k d) */
+	int64_t index, steps;    /* this step, and how many there are */
+	const double *grid;      /* t[0..steps] */
+	double t, t_next;
+	double *x;               /* the state, stepped in place */
+	double *time;            /* (n), for the score */
+	double *work[SF_SAMPLER_WORK]; /* as many as the record asks for; kept between steps (history) */
+	int denoise;             /* the caller wants a last step without noise, or Tweedie's */
+} sf_run;
+
+/* Samples that choose their own steps, packed: only those under way are in the first m rows. Time falls, so
+ * a step goes from t to t_new = t - h. */
+typedef struct sf_pack {
+	const sf_run *run;
+	int64_t m;
+	double *t, *h, *t_new;   /* (m) */
+	double *y, *y_new, *f;   /* (m,k,d): state, proposal, dy/dt at y */
+	double *f_new;           /* dy/dt at y_new where the method knows it */
+	double *error;           /* (m): mean square of the scaled error */
+	double **work;           /* (m,k,d) each; not kept */
+} sf_pack;
+
+typedef struct sf_sampler_class {
+	sf_class head;
+	int flags;
+	int work; /* scratch states */
+	int order;
+	const char *grid; /* the grid and step count to take where the user names none */
+	int64_t steps;
+	/* Where options change them, else NULL. */
+	int (*order_with)(const void *st);
+	int (*flags_with)(const void *st);
+	/* A grid for one process, or NULL for the above. */
+	const char *(*suit)(const void *st, const sf_process *p, int64_t *steps);
+	/* Evaluations per sample of a step from t to t_next; NULL: one. */
+	int (*cost)(const void *st, double t, double t_next);
+	int64_t (*steps_for)(const void *st, int64_t nfe);
+	int (*step)(const void *st, sf_run *run); /* on a grid */
+	/* Adaptive methods have these instead of `step`. */
+	/* f at the start and the first step sizes towards `end` */
+	int (*begin)(const void *st, sf_pack *p, double end);
+	/* y_new, f_new and error for the step from t to t_new */
+	int (*attempt)(const void *st, sf_pack *p);
+	/* what to multiply h with after an error of this RMS; it is accepted below 1 */
+	double (*factor)(const void *st, double rms, int rejected_before);
+	int (*pooled)(const void *st);    /* one step size for the whole batch */
+	int64_t (*fixed)(const void *st); /* this many equal steps without control; 0: adaptive */
+	int begin_cost, attempt_cost;     /* evaluations per sample */
+} sf_sampler_class;
+
+struct sf_sampler {
+	sf_object object;
+};
+
+const sf_sampler_class *sf_sampler_record(const sf_sampler *s);
+
+/* What the methods share (sampler.c). */
+/* out (n,k,d) = drift of the reversed process at one time for all samples; `score` is scratch. */
+int sf_run_drift(sf_run *run, double t, const double *x, double eta, double *score, double *out);
+/* The score at one time for all samples, read as `what`. */
+int sf_run_read(sf_run *run, sf_what what, double t, const double *x, double *out);
+/* The unit normals of this step, z (n,k,d). */
+void sf_run_noise(sf_run *run, uint32_t purpose, double *z);
+/* SF_EDIVERGED naming sample, step and time where a state is not finite. */
+int sf_run_finite(const sf_run *run, const double *x, int64_t n, int64_t step, double t);
+
+int sf_sampler_flags(const sf_sampler *s);
+
+/* ---- adaptive.c ---- */
+/* Runs all samples from run->t to `end`; *spent: evaluations of the slowest sample. */
+int sf_run_adaptive(const sf_sampler *s, sf_run *run, double end, sf_sample_report *report,
+                    int64_t *spent);
+/* dy/dt of the probability-flow ODE for the packed samples; `score` is scratch. */
+int sf_pack_flow(const sf_pack *p, const double *t, const double *y, double *score, double *f);
+/* Replaces each of m mean squares by their mean, in index order. */
+void sf_pack_pool(int64_t m, double *square);
+
+/* SF_EBUDGET where `cost` more evaluations per sample would pass the budget. */
+int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t);
+int sf_run_observe(const sf_run *run, int64_t step, double t);
+
+#endif
