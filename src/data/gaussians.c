@@ -1,0 +1,59 @@
+/* gaussians.c: equal normals on a circle, centres radius (cos 2 pi k/n, sin 2 pi k/n). Defaults are the common
+ * "8 Gaussians": centres at 4 and deviation 1/2, both divided by sqrt 2. E|x|^2 = radius^2 + 2 std^2.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "data/data.h"
+
+#include <math.h>
+
+typedef struct gaussians {
+	int64_t seed, number;
+	double radius, std;
+	sf_normals m;
+} gaussians;
+
+static const sf_opt options[] = {
+        {"number", "normals on the circle", SF_OPT_INT, offsetof(gaussians, number), "8", 1, SF_LIST_MAX, NULL},
+        {"radius", "radius of the circle", SF_OPT_DOUBLE, offsetof(gaussians, radius), "2.8284271247461903", 0,
+         1e6, NULL},
+        {"std", "standard deviation of each", SF_OPT_DOUBLE, offsetof(gaussians, std), "0.35355339059327379",
+         1e-6, 1e6, NULL},
+        SF_TOY_SEED(gaussians),
+        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+};
+
+static int describe(sf_data *d)
+{
+	gaussians *g = sf_data_state(d);
+	double box = ceil(g->radius + 3 * g->std);
+	int k;
+
+	g->m.n = (int)g->number;
+	g->m.d = 2;
+	for (k = 0; k < g->m.n; k++) {
+		g->m.w[k] = 1.0 / g->m.n;
+		g->m.std[k] = g->std;
+		g->m.mean[2 * k] = g->radius * cos(2 * SF_PI * k / g->m.n);
+		g->m.mean[2 * k + 1] = g->radius * sin(2 * SF_PI * k / g->m.n);
+	}
+	return sf_toy_describe(d, 2, g->m.n, -box, box);
+}
+
+static void read_record(const sf_data *d, int64_t index, double *x, int *label)
+{
+	const gaussians *g = sf_data_state(d);
+
+	sf_normals_read(d, &g->m, g->seed, index, x, label);
+}
+
+static double logp(const sf_data *d, const double *x, double alpha, double s, double *score)
+{
+	return sf_normals_logp(&((const gaussians *)sf_data_state(d))->m, x, alpha, s, score);
+}
+
+const sf_data_class sf_data_gaussians = {
+        {"gaussians", "equal normals on a circle", "common 2-D benchmark (8 Gaussians)", sizeof(gaussians),
+         options, NULL, NULL},
+        describe,
+        read_record,
+        logp,
+};

@@ -1,0 +1,169 @@
+/* view.c: what a training loop reads. Values v as stored become x = (v - shift)/scale with
+ *
+ *                       grey levels 0 .. L-1          dequantised, v + u in [0,L)     others, lo .. hi
+ *     unit   [0,1]      shift 0, scale L-1            0, L                            lo, hi - lo
+ *     pm1    [-1,1]     shift (L-1)/2, scale (L-1)/2  L/2, L/2                        (lo+hi)/2, (hi-lo)/2
+ *     standard          shift = mean, scale = deviation / std, over all coordinates
+ *
+ * Draw k is record pi_e(k mod n) in epoch e = k / n, for a permutation pi_e keyed by (seed, e); a source without end
+ * gives its record k. So any worker can make any draw, and a resumed run goes on where it was.
+ * Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with it 1/12 to the variance.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "data/data.h"
+
+#include <math.h>
+
+enum { STATISTICS = 10000, PIECE = 256 };
+
+/* Mean and deviation of all coordinates of the first records, in index order. Sums run around `lo`, so that an
+ * offset does not swallow the deviation; grey levels give exact sums. */
+static int statistics(const sf_data *d, double *mean, double *std)
+{
+	const sf_data_info *info = &d->info;
+	int64_t n = info->n && info->n < STATISTICS ? info->n : STATISTICS, i, k;
+	double *x = sf_alloc((size_t)info->size, sizeof *x), s1 = 0, s2 = 0, count;
+
+	if (!x)
+		return sf_fail(d->base.ctx, SF_ENOMEM, "data '%s': out of memory", d->base.cls->name);
+	for (i = 0; i < n; i++) {
+		double r1 = 0, r2 = 0;
+
+		sf_data_read(d, i, x, NULL);
+		for (k = 0; k < info->size; k++) {
+			double v = x[k] - info->lo;
+
+			r1 += v;
+			r2 += v * v;
+		}
+		s1 += r1;
+		s2 += r2;
+	}
+	sf_free(x);
+	count = (double)n * (double)info->size;
+	*mean = info->lo + s1 / count;
+	*std = sqrt(fmax(0, s2 / count - (s1 / count) * (s1 / count)));
+	return SF_OK;
+}
+
+static int check(const sf_data *d, sf_scaling scaling, double std, int flip, int dequantise)
+{
+	const char *name = d->base.cls->name;
+	sf_ctx *ctx = d->base.ctx;
+
+	if (flip && d->info.rank != 3)
+		return sf_fail(ctx, SF_EUNSUP, "data '%s' has no left and right to flip; only images have", name);
+	if (dequantise && !d->info.levels)
+		return sf_fail(ctx, SF_EUNSUP, "data '%s' has no grey levels to dequantise", name);
+	if (scaling == SF_SCALE_STANDARD && !(std > 0 && isfinite(std)))
+		return sf_fail(ctx, SF_ERANGE, "standard deviation %g to scale data '%s' to; expected > 0", std,
+		               name);
+	return SF_OK;
+}
+
+int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int dequantise, uint64_t seed,
+                 sf_view *view)
+{
+	const sf_data_info *info = &d->info;
+	double lo = info->levels ? 0 : info->lo, mean = 0, deviation = 0;
+	double hi = info->levels ? info->levels - (dequantise ? 0 : 1) : info->hi;
+
+	SF_TRY(check(d, scaling, std, flip, dequantise));
+	SF_TRY(statistics(d, &mean, &deviation));
+	if (dequantise) {
+		mean += 0.5;
+		deviation = sqrt(deviation * deviation + 1.0 / 12);
+	}
+	view->data = d;
+	view->shift = 0;
+	view->scale = 1;
+	view->flip = flip;
+	view->dequantise = dequantise;
+	view->seed = seed;
+	switch (scaling) {
+	case SF_SCALE_NONE:
+		break;
+	case SF_SCALE_UNIT:
+		view->shift = lo;
+		view->scale = hi - lo;
+		break;
+	case SF_SCALE_PM1:
+		view->shift = (lo + hi) / 2;
+		view->scale = (hi - lo) / 2;
+		break;
+	case SF_SCALE_STANDARD:
+		view->shift = mean;
+		view->scale = deviation / std;
+		break;
+	}
+	if (!(view->scale > 0))
+		return sf_fail(d->base.ctx, SF_EINVAL, "data '%s' is constant and cannot be scaled",
+		               d->base.cls->name);
+	view->mean = (mean - view->shift) / view->scale;
+	view->std = deviation / view->scale;
+	return SF_OK;
+}
+
+static void mirror(const sf_data_info *info, double *x)
+{
+	int64_t h = info->dim[0], w = info->dim[1], c = info->dim[2], y, l, k;
+
+	for (y = 0; y < h; y++, x += w * c)
+		for (l = 0; l < w / 2; l++)
+			for (k = 0; k < c; k++) {
+				double left = x[l * c + k], *right = &x[(w - 1 - l) * c + k];
+
+				x[l * c + k] = *right;
+				*right = left;
+			}
+}
+
+static void dequantise(const sf_view *v, uint64_t draw, double *x)
+{
+	sf_noise key = {v->seed, SF_NOISE_DEQUANT, 0};
+	int64_t size = v->data->info.size, at, n, k;
+	double u[PIECE];
+
+	for (at = 0; at < size; at += n) {
+		n = size - at < PIECE ? size - at : PIECE;
+		sf_noise_uniform_d(v->data->base.ctx, key, draw, (uint64_t)at, (size_t)n, u);
+		for (k = 0; k < n; k++)
+			x[at + k] += u[k];
+	}
+}
+
+static void scale(const sf_view *v, double *x)
+{
+	int64_t i;
+
+	for (i = 0; i < v->data->info.size; i++)
+		x[i] = (x[i] - v->shift) / v->scale;
+}
+
+void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
+{
+	uint64_t n = (uint64_t)v->data->info.n, index = draw;
+
+	if (n) {
+		sf_noise key = {v->seed, SF_NOISE_ORDER, (uint32_t)(draw / n)};
+
+		index = sf_noise_permute(key, n, draw % n);
+	}
+	sf_data_read(v->data, (int64_t)index, x, label);
+	if (v->flip) {
+		sf_noise key = {v->seed, SF_NOISE_FLIP, 0};
+		double u;
+
+		sf_noise_uniform_d(v->data->base.ctx, key, draw, 0, 1, &u);
+		if (u < 0.5)
+			mirror(&v->data->info, x);
+	}
+	if (v->dequantise)
+		dequantise(v, draw, x);
+	scale(v, x);
+}
+
+void sf_view_read(const sf_view *v, int64_t index, double *x, int *label)
+{
+	sf_data_read(v->data, index, x, label);
+	scale(v, x);
+}
