@@ -6,6 +6,7 @@
 #include <scorefield/context.h>
 #include <scorefield/data.h>
 #include <scorefield/graph.h>
+#include <scorefield/grid.h>
 #include <scorefield/io.h>
 #include <scorefield/net.h>
 #include <scorefield/noise.h>

@@ -14,11 +14,12 @@ static T *F(fresh)(int64_t n)
 
 static void F(drop)(T *p, int64_t n)
 {
-	const unsigned char *b = (const unsigned char *)(p - GUARD), *e = (const unsigned char *)(p + n);
+	const unsigned char *b = (const unsigned char *)(p - GUARD),
+		*e = (const unsigned char *)(p + n);
 	size_t i;
 
 	for (i = 0; i < GUARD * sizeof *p; i++)
-		ck_assert_msg(b[i] == 0xff && e[i] == 0xff, "wrote outside its %d elements", (int)n);
+		expect(b[i] == 0xff && e[i] == 0xff, "wrote outside its %d elements", (int)n);
 	free(p - GUARD);
 }
 
@@ -35,7 +36,7 @@ static T *F(random)(int64_t n, uint32_t seed)
 
 static void F(same)(const char *what, int isa, const T *a, const T *b, int64_t n)
 {
-	ck_assert_msg(memcmp(a, b, (size_t)n * sizeof *a) == 0, "%s: %s differs, n = %d", what,
+	expect(memcmp(a, b, (size_t)n * sizeof *a) == 0, "%s: %s differs, n = %d", what,
 	              sf_isa_name(isa), (int)n);
 }
 
@@ -45,15 +46,17 @@ static void F(same_nan)(int kind, int isa, const T *a, const T *b, int64_t n)
 	int64_t i;
 
 	for (i = 0; i < n; i++)
-		ck_assert_msg((a[i] != a[i] && b[i] != b[i]) || memcmp(a + i, b + i, sizeof *a) == 0,
+		expect((a[i] != a[i] && b[i] != b[i]) || memcmp(a + i, b + i, sizeof *a) == 0,
 		              "map %d: %s gives %.17g, expected %.17g", kind, sf_isa_name(isa),
 		              (double)a[i], (double)b[i]);
 }
 
 /* ---- maps ---- */
 
-static const double F(special)[] = {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 20.0, -20.0, 90.0, -90.0, 1e3, -1e3,
-                                    1e-3, -1e-3, 1e-30, 1e30, -1e30, (double)INFINITY, (double)-INFINITY,
+static const double F(special)[] = {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 20.0, -20.0, 90.0, -90.0,
+                                    1e3, -1e3,
+                                    1e-3, -1e-3, 1e-30, 1e30, -1e30, (double)INFINITY,
+	(double)-INFINITY,
                                     (double)NAN, 1e-40, 1.5707963267948966, 104.0, -104.0, 745.0};
 
 static T *F(map_data)(int64_t n, uint32_t seed)
@@ -74,7 +77,8 @@ KERNEL_TEST(maps_same_bytes)
 
 	for (isa = SF_ISA_BASE; isa < SF_ISA_COUNT; isa++)
 		for (n = 0; (t = TABLE(isa)) && n <= 67; n++) {
-			T *a = F(map_data)(n, 1), *b = F(map_data)(n, 2), *o = F(fresh)(n), *r = F(fresh)(n);
+			T *a = F(map_data)(n, 1), *b = F(map_data)(n, 2), *o = F(fresh)(n),
+				*r = F(fresh)(n);
 
 			for (k = 0; k < SF_EW1_COUNT; k++) {
 				ref->map1[k](n, a, 0.7, r);
@@ -120,13 +124,13 @@ KERNEL_TEST(maps_broadcast)
 				for (i = 0; i < rows; i++)
 					for (j = 0; j < cols; j++) {
 						t->map2[k](1, a + i * cols + j, b + j, &one);
-						ck_assert(one == o[i * cols + j]);
+						must(one == o[i * cols + j]);
 					}
 				t->map2_col[k](rows, cols, a, b, o);
 				for (i = 0; i < rows; i++)
 					for (j = 0; j < cols; j++) {
 						t->map2[k](1, a + i * cols + j, b + i, &one);
-						ck_assert(one == o[i * cols + j]);
+						must(one == o[i * cols + j]);
 					}
 			}
 			F(drop)(a, n);
@@ -153,7 +157,8 @@ static double F(worst)(int kind, double lo, double hi, long double (*f)(long dou
 		double err;
 
 		frexpl(exact, &e);
-		err = (double)(fabsl((long double)y[i] - exact) / ldexpl(2 * (long double)EPS, e - 1));
+		err = (double)(fabsl((long double)y[i] - exact) / ldexpl(2 * (long double)EPS,
+		                                                         e - 1));
 		worst = err > worst || err != err ? err : worst;
 	}
 	F(drop)(x, N);
@@ -182,7 +187,8 @@ KERNEL_TEST(maps_accurate)
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
 		const double ulp = F(worst)(row[i].kind, row[i].lo, row[i].hi, row[i].f);
 
-		ck_assert_msg(ulp <= row[i].ulp, "map %d on [%g, %g]: %.3f ulp, expected %.3f", row[i].kind,
+		expect(ulp <= row[i].ulp, "map %d on [%g, %g]: %.3f ulp, expected %.3f",
+		       row[i].kind,
 		              row[i].lo, row[i].hi, ulp, row[i].ulp);
 	}
 }
@@ -198,8 +204,8 @@ KERNEL_TEST(sin_far_away)
 
 		TABLE(SF_ISA_BASE)->map1[SF_EW1_SIN](1, &x, 0, &s);
 		TABLE(SF_ISA_BASE)->map1[SF_EW1_COS](1, &x, 0, &c);
-		assert_close((double)s, (double)sinl((long double)x), 0, 2 * EPS);
-		assert_close((double)c, (double)cosl((long double)x), 0, 2 * EPS);
+		near((double)s, (double)sinl((long double)x), 0, 2 * EPS);
+		near((double)c, (double)cosl((long double)x), 0, 2 * EPS);
 	}
 }
 END_TEST
@@ -210,14 +216,20 @@ KERNEL_TEST(maps_special)
 		int kind;
 		double x, y;
 	} row[] = {
-		{SF_EW1_EXP, -1e300, 0},        {SF_EW1_EXP, 1000, (double)INFINITY}, {SF_EW1_EXP, 0, 1},
+		{SF_EW1_EXP, -1e300, 0},        {SF_EW1_EXP, 1000, (double)INFINITY}, {SF_EW1_EXP,
+		                                                                       0, 1},
 		{SF_EW1_LOG, 0, -(double)INFINITY}, {SF_EW1_LOG, 1, 0},
 		{SF_EW1_LOG, (double)INFINITY, (double)INFINITY},
-		{SF_EW1_TANH, 1e30, 1},         {SF_EW1_TANH, -1e30, -1},      {SF_EW1_SIGMOID, -1e30, 0},
-		{SF_EW1_SIGMOID, 1e30, 1},      {SF_EW1_SILU, -1e30, 0},       {SF_EW1_SILU, 1e30, (T)1e30},
-		{SF_EW1_SOFTPLUS, -1e30, 0},    {SF_EW1_SOFTPLUS, 1e30, (T)1e30}, {SF_EW1_ELU, -1e30, -1},
-		{SF_EW1_RELU, -2, 0},           {SF_EW1_STEP, 0, 0},           {SF_EW1_STEP, 1e-30, 1},
-		{SF_EW1_SIN, 0, 0},             {SF_EW1_COS, 0, 1},            {SF_EW1_SIGMOID, 0, 0.5},
+		{SF_EW1_TANH, 1e30, 1},         {SF_EW1_TANH, -1e30, -1},      {SF_EW1_SIGMOID,
+		                                                                -1e30, 0},
+		{SF_EW1_SIGMOID, 1e30, 1},      {SF_EW1_SILU, -1e30, 0},       {SF_EW1_SILU, 1e30,
+		                                                                (T)1e30},
+		{SF_EW1_SOFTPLUS, -1e30, 0},    {SF_EW1_SOFTPLUS, 1e30, (T)1e30}, {SF_EW1_ELU,
+		                                                                   -1e30, -1},
+		{SF_EW1_RELU, -2, 0},           {SF_EW1_STEP, 0, 0},           {SF_EW1_STEP,
+		                                                                1e-30, 1},
+		{SF_EW1_SIN, 0, 0},             {SF_EW1_COS, 0, 1},            {SF_EW1_SIGMOID, 0,
+		                                                                0.5},
 	};
 	const F(sf_kern) *t = TABLE(SF_ISA_BASE);
 	T x, y;
@@ -227,21 +239,22 @@ KERNEL_TEST(maps_special)
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
 		x = (T)row[i].x;
 		t->map1[row[i].kind](1, &x, 0, &y);
-		ck_assert_msg((double)y == row[i].y, "map %d of %g = %g, expected %g", row[i].kind, row[i].x,
+		expect((double)y == row[i].y, "map %d of %g = %g, expected %g", row[i].kind,
+		       row[i].x,
 		              (double)y, row[i].y);
 	}
 	for (k = 0; k < SF_EW1_COUNT; k++) {
 		x = (T)NAN;
 		t->map1[k](1, &x, 1, &y);
-		ck_assert_msg(y != y, "map %d loses NaN", k);
+		expect(y != y, "map %d loses NaN", k);
 	}
 	x = -1;
 	t->map1[SF_EW1_LOG](1, &x, 0, &y);
-	ck_assert(y != y);
+	must(y != y);
 	x = -(T)1e30;
 	y = 1;
 	t->map2[SF_EW2_SILU_GRAD](1, &y, &x, &y);
-	ck_assert(y == 0);
+	must(y == 0);
 }
 END_TEST
 
@@ -254,7 +267,8 @@ KERNEL_TEST(reductions)
 
 	for (isa = 0; isa < SF_ISA_COUNT; isa++)
 		for (n = 0; (t = TABLE(isa)) && n <= 3000; n = n < 67 ? n + 1 : n * 2 + 1) {
-			T *a = F(random)(n, 1), *b = F(random)(n, 2), *o = F(random)(n, 3), *r = F(random)(n, 3);
+			T *a = F(random)(n, 1), *b = F(random)(n, 2), *o = F(random)(n, 3),
+				*r = F(random)(n, 3);
 			const T s = t->sum(n, a), d = t->dot(n, a, b);
 			LONG sum = 0, dot = 0, size = 0;
 			int i;
@@ -265,8 +279,8 @@ KERNEL_TEST(reductions)
 				size += (LONG)fabs((double)a[i]);
 			}
 			/* 64 additions in a lane, 4 in the tree, 1 rounding */
-			assert_close((double)s, (double)sum, 0, 70 * EPS * (double)size);
-			assert_close((double)d, (double)dot, 0, 70 * EPS * (double)size);
+			near((double)s, (double)sum, 0, 70 * EPS * (double)size);
+			near((double)d, (double)dot, 0, 70 * EPS * (double)size);
 			if (isa > SF_ISA_BASE) {
 				const T bs = base->sum(n, a), bd = base->dot(n, a, b);
 
@@ -296,7 +310,8 @@ KERNEL_TEST(rows_and_transpose)
 	for (isa = SF_ISA_BASE; isa < SF_ISA_COUNT; isa++)
 		for (s = 0; (t = TABLE(isa)) && s < sizeof size / sizeof *size; s++) {
 			const int64_t rows = size[s][0], cols = size[s][1], n = rows * cols;
-			T *a = F(random)(n, 1), *o = F(fresh)(cols), *r = F(fresh)(cols), *x = F(fresh)(n);
+			T *a = F(random)(n, 1), *o = F(fresh)(cols), *r = F(fresh)(cols),
+				*x = F(fresh)(n);
 
 			t->sum_rows(rows, cols, a, 0, o);
 			ref->sum_rows(rows, cols, a, 0, r);
@@ -307,7 +322,7 @@ KERNEL_TEST(rows_and_transpose)
 			t->transpose(rows, cols, a, cols, x, rows);
 			for (i = 0; i < rows; i++)
 				for (j = 0; j < cols; j++)
-					ck_assert(x[j * rows + i] == a[i * cols + j]);
+					must(x[j * rows + i] == a[i * cols + j]);
 			F(drop)(a, n);
 			F(drop)(o, cols);
 			F(drop)(r, cols);
@@ -332,8 +347,8 @@ KERNEL_TEST(softmax)
 			ref->softmax(3, n, x, r);
 			ref->softmax_grad(3, n, r, dy, dr);
 			for (i = 0; i < 3 * n; i++) {
-				assert_close((double)y[i], (double)r[i], 80 * EPS, 0);
-				assert_close((double)dx[i], (double)dr[i], 0, 160 * EPS);
+				near((double)y[i], (double)r[i], 80 * EPS, 0);
+				near((double)dx[i], (double)dr[i], 0, 160 * EPS);
 			}
 			base->softmax(3, n, x, r);
 			F(same)("softmax", isa, y, r, 3 * n);
@@ -365,7 +380,8 @@ KERNEL_TEST(adam)
 				state[1][i] = F(random)(n, (uint32_t)i);
 			}
 			for (i = 0; i < n; i++) {
-				state[0][2][i] = state[0][3][i] = state[1][2][i] = state[1][3][i] = 0;
+				state[0][2][i] = state[0][3][i] = state[1][2][i] =
+					state[1][3][i] = 0;
 				p[i] = (double)state[0][1][i];
 				e[i] = (double)state[0][4][i];
 			}
@@ -373,20 +389,23 @@ KERNEL_TEST(adam)
 				const sf_adam s = {1e-2, 0.9, 0.999, 1e-8, 1 - pow(0.9, step),
 				                   1 - pow(0.999, step), 0.5, 0.99};
 
-				t->adam(n, &s, state[0][0], state[0][1], state[0][2], state[0][3], state[0][4]);
-				base->adam(n, &s, state[1][0], state[1][1], state[1][2], state[1][3], state[1][4]);
+				t->adam(n, &s, state[0][0], state[0][1], state[0][2], state[0][3],
+				        state[0][4]);
+				base->adam(n, &s, state[1][0], state[1][1], state[1][2],
+				           state[1][3], state[1][4]);
 				for (i = 0; i < n; i++) {
 					const double g = 0.5 * (double)state[0][0][i];
 
 					m[i] = 0.9 * m[i] + 0.1 * g;
 					v[i] = 0.999 * v[i] + 0.001 * g * g;
-					p[i] -= 1e-2 * (m[i] / s.bias1) / (sqrt(v[i] / s.bias2) + 1e-8);
+					p[i] -= 1e-2 * (m[i] / s.bias1) / (sqrt(v[i] / s.bias2) +
+					                                   1e-8);
 					e[i] = 0.99 * e[i] + 0.01 * p[i];
 				}
 			}
 			for (i = 0; i < n; i++) {
-				assert_close((double)state[0][1][i], p[i], 8 * EPS, 8 * EPS);
-				assert_close((double)state[0][4][i], e[i], 8 * EPS, 8 * EPS);
+				near((double)state[0][1][i], p[i], 8 * EPS, 8 * EPS);
+				near((double)state[0][4][i], e[i], 8 * EPS, 8 * EPS);
 			}
 			for (i = 0; i < 5; i++) {
 				F(same)("adam", isa, state[0][i], state[1][i], n);

@@ -11,6 +11,13 @@
 
 #include "kernel/kernel.h"
 
+/* ck_assert without its mark in a file each time, for loops over elements. */
+#define must(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			ck_abort_msg("%s", #cond);                                                 \
+	} while (0)
+
 static const sf_noise KEY = {0x123456789abcdef0u, SF_NOISE_USER, 7};
 
 /* kat_vectors of Random123 (Salmon, Moraes, Dror, Shaw 2011), philox4x32 10. */
@@ -28,7 +35,7 @@ START_TEST(philox_known)
 
 	for (i = 0; i < 3; i++) {
 		sf_philox(row[i], row[i] + 4, out);
-		ck_assert(memcmp(out, row[i] + 6, sizeof out) == 0);
+		must(memcmp(out, row[i] + 6, sizeof out) == 0);
 	}
 }
 END_TEST
@@ -46,10 +53,11 @@ START_TEST(layout)
 	sf_noise_words(ctx, KEY, sample, first, 300, word);
 	for (i = 0; i < 300; i++) {
 		const uint64_t e = first + (uint64_t)i;
-		const uint32_t counter[4] = {(uint32_t)(e / 4), 0x89abcdefu, 7, SF_NOISE_USER + 0x45670000u};
+		const uint32_t counter[4] = {(uint32_t)(e / 4), 0x89abcdefu, 7,
+		                             SF_NOISE_USER + 0x45670000u};
 
 		sf_philox(counter, key, four);
-		ck_assert_uint_eq(word[i], four[e % 4]);
+		must(word[i] == four[e % 4]);
 	}
 	for (isa = 0; isa < SF_ISA_COUNT; isa++) {
 		if (!sf_isa_usable(isa))
@@ -57,7 +65,7 @@ START_TEST(layout)
 		ctx->isa = isa;
 		sf_noise_uniform_d(ctx, KEY, sample, first, 300, u);
 		for (i = 0; i < 300; i++)
-			ck_assert(u[i] == (double)(word[i] >> 8 | 1) / 16777216.0);
+			must(u[i] == (double)(word[i] >> 8 | 1) / 16777216.0);
 	}
 	sf_ctx_free(ctx);
 }
@@ -75,11 +83,12 @@ START_TEST(normal_oracle)
 	sf_noise_words(ctx, KEY, 1, 0, N, w);
 	sf_noise_normal(ctx, KEY, 1, 0, N, z);
 	for (i = 0; i < N; i += 2) {
-		const double u0 = (double)(w[i] >> 8 | 1) / 16777216.0, u1 = (double)(w[i + 1] >> 8 | 1) / 16777216.0;
+		const double u0 = (double)(w[i] >> 8 | 1) / 16777216.0,
+			u1 = (double)(w[i + 1] >> 8 | 1) / 16777216.0;
 		const double r = sqrt(-2 * log(u0));
 
-		assert_close((double)z[i], r * cos(2 * SF_PI * u1), 0, 1e-6);
-		assert_close((double)z[i + 1], r * sin(2 * SF_PI * u1), 0, 1e-6);
+		must(sf_close((double)z[i], r * cos(2 * SF_PI * u1), 0, 1e-6));
+		must(sf_close((double)z[i + 1], r * sin(2 * SF_PI * u1), 0, 1e-6));
 	}
 	free(w);
 	free(z);
@@ -107,9 +116,9 @@ START_TEST(one_stream)
 		sf_noise_uniform(ctx, KEY, 3, 5, N, u);
 		sf_noise_normal_d(ctx, KEY, 3, 5, N, zd);
 		sf_noise_uniform_d(ctx, KEY, 3, 5, N, ud);
-		ck_assert(memcmp(z, z0, sizeof z) == 0 && memcmp(u, u0, sizeof u) == 0);
+		must(memcmp(z, z0, sizeof z) == 0 && memcmp(u, u0, sizeof u) == 0);
 		for (i = 0; i < N; i++)
-			ck_assert(zd[i] == (double)z[i] && ud[i] == (double)u[i]);
+			must(zd[i] == (double)z[i] && ud[i] == (double)u[i]);
 	}
 	sf_ctx_free(ctx);
 }
@@ -128,8 +137,8 @@ START_TEST(any_cut)
 		for (n = 0; n <= N - first; n += 1 + n / 7) {
 			memset(part, 0xff, sizeof part);
 			sf_noise_normal(ctx, KEY, 9, (uint64_t)first, (size_t)n, part + 1);
-			ck_assert(memcmp(part + 1, whole + first, (size_t)n * sizeof *part) == 0);
-			ck_assert(part[0] != part[0] && part[n + 1] != part[n + 1]);
+			must(memcmp(part + 1, whole + first, (size_t)n * sizeof *part) == 0);
+			must(part[0] != part[0] && part[n + 1] != part[n + 1]);
 		}
 	sf_ctx_free(ctx);
 }
@@ -162,8 +171,8 @@ START_TEST(names_differ)
 }
 END_TEST
 
-/* Moments of N(0,1): means of z, z^2 - 1, z^3, z^4 - 3 and z_i z_{i+1} within 4 standard errors, whose
- * variances are 1, 2, 15, 96 and 1. Fixed seed: the test passes always or never. */
+/* Moments of N(0,1): means of z, z^2 - 1, z^3, z^4 - 3 and z_i z_{i+1} within 4 standard errors,
+ * whose variances are 1, 2, 15, 96 and 1. Fixed seed: the test passes always or never. */
 START_TEST(normal_moments)
 {
 	enum { N = 1 << 20 };
@@ -185,9 +194,10 @@ START_TEST(normal_moments)
 		top = fabs(x) > top ? fabs(x) : top;
 	}
 	for (i = 0; i < 5; i++)
-		ck_assert_msg(fabs(sum[i] / N) <= 4 * sqrt(variance[i] / N), "moment %d is %g", i, sum[i] / N);
+		ck_assert_msg(fabs(sum[i] / N) <= 4 * sqrt(variance[i] / N), "moment %d is %g", i,
+		              sum[i] / N);
 	/* expected largest of 2^20 is 4.9; none is beyond sqrt(48 log 2) */
-	ck_assert(top > 4.3 && top < 5.7682);
+	must(top > 4.3 && top < 5.7682);
 	free(z);
 	sf_ctx_free(ctx);
 }
@@ -211,10 +221,11 @@ START_TEST(uniform_moments)
 		sum += x;
 		square += x * x - 1.0 / 12;
 	}
-	ck_assert(low > 0 && high < 1);
-	ck_assert(fabs(sum / N) <= 4 * sqrt(1.0 / 12 / N));
-	ck_assert(fabs(square / N) <= 4 * sqrt(1.0 / 180 / N));
-	ck_assert((float)(0xffffffffu >> 8 | 1) / 16777216.0f < 1 && (float)(0u >> 8 | 1) / 16777216.0f > 0);
+	must(low > 0 && high < 1);
+	must(fabs(sum / N) <= 4 * sqrt(1.0 / 12 / N));
+	must(fabs(square / N) <= 4 * sqrt(1.0 / 180 / N));
+	must((float)(0xffffffffu >> 8 | 1) / 16777216.0f < 1 && (float)(0u >> 8 |
+	                                                                1) / 16777216.0f > 0);
 	free(u);
 	sf_ctx_free(ctx);
 }
@@ -232,11 +243,11 @@ START_TEST(uniform53_words)
 		const double u = sf_noise_uniform53(KEY, 4, (uint64_t)i);
 
 		sf_noise_words(ctx, KEY, 4, 2 * (uint64_t)i, 2, w);
-		ck_assert(u >= 0 && u < 1);
-		ck_assert(u == ldexp((double)(((uint64_t)(w[0] >> 5) << 26) + (w[1] >> 6)), -53));
+		must(u >= 0 && u < 1);
+		must(u == ldexp((double)(((uint64_t)(w[0] >> 5) << 26) + (w[1] >> 6)), -53));
 		sum += u - 0.5;
 	}
-	ck_assert(fabs(sum / N) <= 4 * sqrt(1.0 / 12 / N));
+	must(fabs(sum / N) <= 4 * sqrt(1.0 / 12 / N));
 	sf_ctx_free(ctx);
 }
 END_TEST
@@ -254,8 +265,7 @@ START_TEST(permutation)
 		for (i = 0; i < n; i++) {
 			const uint64_t j = sf_noise_permute(KEY, n, i);
 
-			ck_assert_uint_lt(j, n);
-			ck_assert_msg(!seen[j], "%d of %d comes twice", (int)j, (int)n);
+			must(j < n && !seen[j]);
 			seen[j] = 1;
 		}
 		free(seen);
@@ -264,8 +274,8 @@ START_TEST(permutation)
 }
 END_TEST
 
-/* Of a random permutation: one fixed point on average (variance 1) and no correlation of i with p(i)
- * (standard error 1/sqrt(n - 1)); another step gives another one. */
+/* Of a random permutation: one fixed point on average (variance 1) and no correlation of i with
+ * p(i) (standard error 1/sqrt(n - 1)); another step gives another one. */
 START_TEST(permutation_random)
 {
 	enum { N = 5000, STEPS = 20 };
@@ -284,7 +294,8 @@ START_TEST(permutation_random)
 	}
 	correlation /= STEPS * (double)N * ((double)N * N - 1) / 12;
 	ck_assert_msg(fabs(fixed / STEPS - 1) <= 4 / sqrt(STEPS), "%g fixed points", fixed / STEPS);
-	ck_assert_msg(fabs(correlation) <= 4 / sqrt((double)STEPS * (N - 1)), "correlation %g", correlation);
+	ck_assert_msg(fabs(correlation) <= 4 / sqrt((double)STEPS * (N - 1)), "correlation %g",
+	              correlation);
 }
 END_TEST
 

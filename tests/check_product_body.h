@@ -1,13 +1,18 @@
-/* check_product_body.h: tests of gemm, convolution and normalisation of one element type; included by
- * check_kernel.c after check_kernel_body.h.
+/* check_product_body.h: tests of gemm, convolution and normalisation of one element type; included
+ * by check_kernel.c after check_kernel_body.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 
 /* ---- gemm ---- */
 
 static const int64_t F(gemm_sizes)[][3] = {
-	{1, 1, 1},    {1, 33, 7},   {2, 2, 2},    {5, 2, 128},  {64, 2, 65},  {31, 1, 40},  {3, 15, 9},
-	{14, 32, 5},  {15, 33, 16}, {28, 64, 64}, {29, 47, 31}, {67, 16, 3},  {13, 8, 300}, {70, 40, 523},
-	{230, 36, 9}, {6, 100, 2},  {7, 64, 257}, {0, 5, 3},    {4, 0, 3},    {4, 5, 0},    {33, 7, 20},
+	{1, 1, 1},    {1, 33, 7},   {2, 2, 2},    {5, 2, 128},  {64, 2, 65},  {31, 1, 40},  {3,
+	                                                                                     15, 9},
+	{14, 32, 5},  {15, 33, 16}, {28, 64, 64}, {29, 47, 31}, {67, 16, 3},  {13, 8, 300}, {70,
+	                                                                                     40,
+		523},
+	{230, 36, 9}, {6, 100, 2},  {7, 64, 257}, {0, 5, 3},    {4, 0, 3},    {4, 5, 0},    {33,
+	                                                                                     7, 20},
+	{150, 3, 20}, {135, 4, 9},  {99, 1, 30},
 };
 enum { F(GEMM_SIZES) = sizeof F(gemm_sizes) / sizeof *F(gemm_sizes) };
 
@@ -24,10 +29,11 @@ static void F(gemm_case)(const F(sf_kern) *t, const char *what, const int64_t *s
 	t->gemm(m, n, k, a, rsa, csa, b, ldb, variant & 1, variant & 2 ? bias : NULL, c, ldc);
 	for (i = 0; i < m; i++)
 		for (j = 0; j < ldc; j++) {
-			LONG sum = variant & 1 ? (LONG)old[i * ldc + j] : 0, size_sum = fabsl((long double)sum);
+			LONG sum = variant & 1 ? (LONG)old[i * ldc + j] : 0,
+				size_sum = fabsl((long double)sum);
 
 			if (j >= n) {
-				ck_assert_msg(c[i * ldc + j] == old[i * ldc + j], "%s: gap written", what);
+				expect(c[i * ldc + j] == old[i * ldc + j], "%s: gap written", what);
 				continue;
 			}
 			for (l = 0; l < k; l++) {
@@ -40,11 +46,15 @@ static void F(gemm_case)(const F(sf_kern) *t, const char *what, const int64_t *s
 				sum += (LONG)bias[j];
 			size_sum += 1;
 			/* |error| <= gamma_{k+2} (|A||B| + |C| + |bias|), Higham 2002, eq 3.13 */
-			ck_assert_msg(fabsl((long double)c[i * ldc + j] - (long double)sum) <=
-			                      (long double)(1.1 * (double)(k + 2) * EPS) * (long double)size_sum,
-			              "%s: %dx%dx%d variant %d element %d,%d: %.17g, expected %.17g", what,
-			              (int)m, (int)n, (int)k, variant, (int)i, (int)j,
-			              (double)c[i * ldc + j], (double)sum);
+			{
+				const LONG bound = (LONG)(1.1 * (double)(k + 2) * EPS) * size_sum;
+				const LONG got = (LONG)c[i * ldc + j];
+
+				expect(got - sum <= bound && sum - got <= bound,
+				       "%s: %dx%dx%d variant %d at %d,%d: %.17g, expected %.17g", what,
+				       (int)m, (int)n, (int)k, variant, (int)i, (int)j, (double)got,
+				       (double)sum);
+			}
 		}
 	F(drop)(a, na);
 	F(drop)(b, k * ldb);
@@ -65,23 +75,26 @@ KERNEL_TEST(gemm_bound)
 }
 END_TEST
 
-/* Rows one by one give the bytes of rows together, and columns too, in every variant of A. */
-static void F(gemm_rows)(const F(sf_kern) *t, const int64_t *size, int columns)
+/* Rows one by one give the bytes of rows together, and columns too, for A by rows and by
+ * columns. */
+static void F(gemm_rows)(const F(sf_kern) *t, const int64_t *size, int transposed, int columns)
 {
-	const int64_t m = size[0], n = size[1], k = size[2];
+	const int64_t m = size[0], n = size[1], k = size[2], rsa = transposed ? 1 : k,
+		csa = transposed ? m : 1;
 	T *a = F(random)(m * k, 1), *b = F(random)(k * n, 2), *bias = F(random)(n, 3);
 	T *c = F(fresh)(m * n), *d = F(fresh)(m * n), *e = F(fresh)(m * n);
 	int64_t i, j;
 
-	t->gemm(m, n, k, a, k, 1, b, n, 0, bias, c, n);
+	t->gemm(m, n, k, a, rsa, csa, b, n, 0, bias, c, n);
 	for (i = 0; i < m; i++)
-		t->gemm(1, n, k, a + i * k, k, 1, b, n, 0, bias, d + i * n, n);
-	ck_assert_msg(memcmp(c, d, (size_t)(m * n) * sizeof *c) == 0, "rows of %dx%dx%d", (int)m, (int)n,
+		t->gemm(1, n, k, a + i * rsa, rsa, csa, b, n, 0, bias, d + i * n, n);
+	expect(memcmp(c, d, (size_t)(m * n) * sizeof *c) == 0, "rows of %dx%dx%d", (int)m, (int)n,
 	              (int)k);
 	for (j = 0; columns && j < n; j++)
-		t->gemm(m, 1, k, a, k, 1, b + j, n, 0, bias + j, e + j, n);
+		t->gemm(m, 1, k, a, rsa, csa, b + j, n, 0, bias + j, e + j, n);
 	if (columns)
-		ck_assert_msg(memcmp(c, e, (size_t)(m * n) * sizeof *c) == 0, "columns of %dx%dx%d", (int)m,
+		expect(memcmp(c, e, (size_t)(m * n) * sizeof *c) == 0, "columns of %dx%dx%d",
+		       (int)m,
 		              (int)n, (int)k);
 	F(drop)(a, m * k);
 	F(drop)(b, k * n);
@@ -94,11 +107,12 @@ static void F(gemm_rows)(const F(sf_kern) *t, const int64_t *size, int columns)
 KERNEL_TEST(gemm_batch)
 {
 	const F(sf_kern) *t;
-	int isa, s;
+	int isa, s, v;
 
 	for (isa = 0; isa < SF_ISA_COUNT; isa++)
 		for (s = 0; (t = TABLE(isa)) && s < (int)F(GEMM_SIZES); s++)
-			F(gemm_rows)(t, F(gemm_sizes)[s], 1);
+			for (v = 0; v < 2; v++)
+				F(gemm_rows)(t, F(gemm_sizes)[s], v, 1);
 }
 END_TEST
 
@@ -111,14 +125,15 @@ KERNEL_TEST(gemm_through_blas)
 
 	ck_assert_int_eq(setenv("SCOREFIELD_GEMM", "blas", 1), 0);
 	t = TABLE_OF(ctx);
-	ck_assert(t->gemm != own->gemm && t->sum == own->sum);
+	must(t->gemm != own->gemm && t->sum == own->sum);
 	sf_blas_set_threads(1);
 	F(gemm_case)(t, "blas", wide, 3);
 	for (s = 0; s < (int)F(GEMM_SIZES); s++) {
 		for (v = 0; v < 8; v++)
 			F(gemm_case)(t, "blas", F(gemm_sizes)[s], v);
-		F(gemm_rows)(t, F(gemm_sizes)[s], 0);
+		F(gemm_rows)(t, F(gemm_sizes)[s], 0, 0);
 	}
+	unsetenv("SCOREFIELD_GEMM");
 	sf_ctx_free(ctx);
 }
 END_TEST
@@ -154,8 +169,8 @@ static sf_conv F(conv_of)(const int *z)
 }
 
 /* Runs one of the three with packing and exact scratch: 'f', 'd' or 'w' (which adds to `out`). */
-static void F(conv_run)(const F(sf_kern) *t, const sf_conv *s, char which, int64_t n, const T *x, const T *y,
-                        const T *w, T *out)
+static void F(conv_run)(const F(sf_kern) *t, const sf_conv *s, char which, int64_t n, const T *x,
+                        const T *y, const T *w, T *out)
 {
 	const int64_t np = (int64_t)t->conv_packed(s), ns = (int64_t)t->conv_scratch(s);
 	T *packed = F(fresh)(np), *scratch = F(fresh)(ns);
@@ -180,8 +195,8 @@ static void F(magnitudes)(T *p, int64_t n)
 		p[i] = (T)fabs((double)p[i]);
 }
 
-/* Against the reference loops; the same loops on magnitudes give the scale of the error. A chain has
- * k terms; Winograd adds 4 + 4 levels of its transforms, whose factors sum to less than 16. */
+/* Against the reference loops; the same loops on magnitudes give the scale of the error. A chain
+ * has k terms; Winograd adds 4 + 4 levels of its transforms, whose factors sum to less than 16. */
 static void F(conv_case)(const F(sf_kern) *t, const char *what, const int *z)
 {
 	const F(sf_kern) *ref = TABLE(SF_ISA_REF);
@@ -194,7 +209,8 @@ static void F(conv_case)(const F(sf_kern) *t, const char *what, const int *z)
 
 	for (k = 0; k < 3; k++) {
 		T *x = F(random)(nx, 1), *y = F(random)(ny, 2), *w = F(random)(nw, 3);
-		T *o = F(random)(size[k], 4), *r = F(random)(size[k], 4), *m = F(random)(size[k], 4);
+		T *o = F(random)(size[k], 4), *r = F(random)(size[k], 4), *m = F(random)(size[k],
+		                                                                         4);
 		int64_t i;
 		double scale = 0;
 
@@ -208,9 +224,10 @@ static void F(conv_case)(const F(sf_kern) *t, const char *what, const int *z)
 		for (i = 0; i < size[k]; i++)
 			scale = (double)m[i] > scale ? (double)m[i] : scale;
 		for (i = 0; i < size[k]; i++)
-			ck_assert_msg(fabs((double)o[i] - (double)r[i]) <=
+			expect(fabs((double)o[i] - (double)r[i]) <=
 			                      EPS * (2 * (double)terms[k] + 16) * scale,
-			              "%s %c %dx%d %d->%d k%d s%d p%d at %d: %.9g, expected %.9g", what,
+			              "%s %c %dx%d %d->%d k%d s%d p%d at %d: %.9g, expected %.9g",
+				what,
 			              "fdw"[k], z[0], z[1], z[2], z[3], z[4], z[6], z[7], (int)i,
 			              (double)o[i], (double)r[i]);
 		F(drop)(x, nx);
@@ -242,6 +259,7 @@ KERNEL_TEST(conv_through_blas)
 	sf_blas_set_threads(1);
 	for (i = 0; i < (int)F(CONV_SIZES); i++)
 		F(conv_case)(TABLE_OF(ctx), "blas", F(conv_sizes)[i]);
+	unsetenv("SCOREFIELD_GEMM");
 	sf_ctx_free(ctx);
 }
 END_TEST
@@ -257,9 +275,12 @@ KERNEL_TEST(conv_batch)
 	for (isa = 0; isa < SF_ISA_COUNT; isa++)
 		for (k = 0; (t = TABLE(isa)) && k < (int)F(CONV_SIZES) - 2; k++) {
 			const sf_conv s = F(conv_of)(F(conv_sizes)[k]);
-			const int64_t x1 = s.h * s.w * s.ci, y1 = s.ho * s.wo * s.co, nw = s.kh * s.kw * s.ci * s.co;
-			T *x = F(random)(N * x1, 1), *y = F(random)(N * y1, 2), *w = F(random)(nw, 3);
-			T *fx = F(fresh)(N * y1), *gx = F(fresh)(N * y1), *fy = F(fresh)(N * x1), *gy = F(fresh)(N * x1);
+			const int64_t x1 = s.h * s.w * s.ci, y1 = s.ho * s.wo * s.co,
+				nw = s.kh * s.kw * s.ci * s.co;
+			T *x = F(random)(N * x1, 1), *y = F(random)(N * y1, 2), *w = F(random)(nw,
+			                                                                       3);
+			T *fx = F(fresh)(N * y1), *gx = F(fresh)(N * y1), *fy = F(fresh)(N * x1),
+				*gy = F(fresh)(N * x1);
 			T *v = F(random)(nw, 4), *u = F(random)(nw, 4);
 
 			F(conv_run)(t, &s, 'f', N, x, y, w, fx);
@@ -305,18 +326,20 @@ KERNEL_TEST(conv_adjoint)
 	for (isa = 0; isa < SF_ISA_COUNT; isa++)
 		for (k = 0; (t = TABLE(isa)) && k < (int)F(CONV_SIZES); k++) {
 			const sf_conv s = F(conv_of)(F(conv_sizes)[k]);
-			const int64_t nx = s.h * s.w * s.ci, ny = s.ho * s.wo * s.co, nw = s.kh * s.kw * s.ci * s.co;
+			const int64_t nx = s.h * s.w * s.ci, ny = s.ho * s.wo * s.co,
+				nw = s.kh * s.kw * s.ci * s.co;
 			const int64_t ns = (int64_t)t->conv_scratch(&s);
 			T *x = F(random)(nx, 1), *y = F(random)(ny, 2), *w = F(random)(nw, 3);
-			T *fx = F(fresh)(ny), *dx = F(fresh)(nx), *dw = F(fresh)(nw), *scratch = F(fresh)(ns);
+			T *fx = F(fresh)(ny), *dx = F(fresh)(nx), *dw = F(fresh)(nw),
+				*scratch = F(fresh)(ns);
 			double size;
 
 			F(conv_run)(t, &s, 'f', 1, x, NULL, w, fx);
 			F(conv_run)(t, &s, 'd', 1, NULL, y, w, dx);
 			t->conv_weight(&s, 1, x, y, 0, dw, scratch);
 			size = sqrt(F(inner)(ny, y, y) * F(inner)(ny, fx, fx));
-			assert_close(F(inner)(ny, y, fx), F(inner)(nx, dx, x), 0, 20 * EPS * size);
-			assert_close(F(inner)(ny, y, fx), F(inner)(nw, dw, w), 0, 20 * EPS * size);
+			near(F(inner)(ny, y, fx), F(inner)(nx, dx, x), 0, 20 * EPS * size);
+			near(F(inner)(ny, y, fx), F(inner)(nw, dw, w), 0, 20 * EPS * size);
 			F(drop)(x, nx);
 			F(drop)(y, ny);
 			F(drop)(w, nw);
@@ -331,8 +354,11 @@ END_TEST
 /* ---- normalisation ---- */
 
 /* p, c, groups */
-static const int F(norm_sizes)[][3] = {{1, 4, 1},  {5, 6, 3},   {49, 64, 16}, {67, 32, 32}, {9, 130, 2},
-                                       {3, 67, 1}, {130, 8, 2}, {20, 96, 32}, {4, 200, 50}, {30, 1, 1}};
+static const int F(norm_sizes)[][3] = {{1, 4, 1},  {5, 6, 3},   {49, 64, 16}, {67, 32, 32}, {9,
+                                                                                             130,
+	2},
+                                       {3, 67, 1}, {130, 8, 2}, {20, 96, 32}, {4, 200, 50}, {30,
+                                                                                             1, 1}};
 enum { F(NORM_SIZES) = sizeof F(norm_sizes) / sizeof *F(norm_sizes) };
 
 /* A mean of 30 spreads makes E[x^2] - mean^2 visibly wrong. */
@@ -343,8 +369,10 @@ KERNEL_TEST(norm_same)
 
 	for (isa = SF_ISA_BASE; isa < SF_ISA_COUNT; isa++)
 		for (k = 0; (t = TABLE(isa)) && k < 2 * (int)F(NORM_SIZES); k++) {
-			const int *z = F(norm_sizes)[k / 2], p = z[0], c = z[1], g = z[2], n = p * c;
-			T *x = F(random)(n, 1), *dy = F(random)(n, 2), *ga = F(random)(c, 3), *be = F(random)(c, 4);
+			const int *z = F(norm_sizes)[k / 2], p = z[0], c = z[1], g = z[2],
+				n = p * c;
+			T *x = F(random)(n, 1), *dy = F(random)(n, 2), *ga = F(random)(c, 3),
+				*be = F(random)(c, 4);
 			T *o[3][5];
 
 			act = k % 2;
@@ -359,27 +387,31 @@ KERNEL_TEST(norm_same)
 				o[i][3] = F(random)(c, 5);
 				o[i][4] = F(random)(c, 6);
 				u->norm_forward(p, c, g, 1e-5, act, x, ga, be, o[i][0], o[i][1]);
-				u->norm_backward(p, c, g, 1e-5, act, x, ga, be, dy, o[i][2], o[i][3], o[i][4]);
+				u->norm_backward(p, c, g, 1e-5, act, x, ga, be, dy, o[i][2],
+				                 o[i][3], o[i][4]);
 			}
 			F(same)("norm_forward", isa, o[0][0], o[1][0], n);
 			F(same)("norm stat", isa, o[0][1], o[1][1], 2 * g);
 			F(same)("norm dx", isa, o[0][2], o[1][2], n);
 			F(same)("norm dgamma", isa, o[0][3], o[1][3], c);
 			F(same)("norm dbeta", isa, o[0][4], o[1][4], c);
-			/* the sum of 64 values near 30 wanders by about 8 roundings of 30: the error of x - mean
-			 * is 250 eps, of xh 250 eps rstd */
+			/* the sum of 64 values near 30 wanders by about 8 roundings of 30: the
+			 * error of x - mean is 250 eps, of xh 250 eps rstd */
 			for (i = 0; i < n; i++) {
 				const double rstd = (double)o[2][1][2 * (i % c / (c / g)) + 1];
 
-				assert_close((double)o[0][0][i], (double)o[2][0][i], 0, 250 * EPS * (1 + rstd));
-				assert_close((double)o[0][2][i], (double)o[2][2][i], 0,
+				near((double)o[0][0][i], (double)o[2][0][i], 0,
+				     250 * EPS * (1 + rstd));
+				near((double)o[0][2][i], (double)o[2][2][i], 0,
 				             1000 * EPS * (1 + rstd) * (1 + rstd));
 			}
 			for (i = 0; i < c; i++) {
 				const double rstd = (double)o[2][1][2 * (i / (c / g)) + 1];
 
-				assert_close((double)o[0][3][i], (double)o[2][3][i], 0, 500 * EPS * p * (1 + rstd));
-				assert_close((double)o[0][4][i], (double)o[2][4][i], 0, 500 * EPS * p * (1 + rstd));
+				near((double)o[0][3][i], (double)o[2][3][i], 0,
+				     500 * EPS * p * (1 + rstd));
+				near((double)o[0][4][i], (double)o[2][4][i], 0,
+				     500 * EPS * p * (1 + rstd));
 			}
 			/* only dx, in place of dy; only the affine gradients */
 			t->norm_backward(p, c, g, 1e-5, act, x, ga, be, dy, NULL, o[2][3], NULL);
@@ -406,7 +438,7 @@ KERNEL_TEST(norm_known)
 		if (!TABLE(isa))
 			continue;
 		TABLE(isa)->norm_forward(2, 1, 1, 0, 0, x, gamma, beta, y, stat);
-		ck_assert(y[0] == 3 && y[1] == 7 && stat[0] == 2 && stat[1] == 1);
+		must(y[0] == 3 && y[1] == 7 && stat[0] == 2 && stat[1] == 1);
 	}
 }
 END_TEST
@@ -420,8 +452,10 @@ KERNEL_TEST(norm_gradient)
 	int isa, i, side;
 
 	for (isa = 0; isa < SF_ISA_COUNT; isa++) {
-		T *x = F(random)(N, 1), *dy = F(random)(N, 2), *ga = F(random)(C, 3), *be = F(random)(C, 4);
-		T *dx = F(fresh)(N), *dga = F(random)(C, 5), *dbe = F(random)(C, 5), *y = F(fresh)(N);
+		T *x = F(random)(N, 1), *dy = F(random)(N, 2), *ga = F(random)(C, 3),
+			*be = F(random)(C, 4);
+		T *dx = F(fresh)(N), *dga = F(random)(C, 5), *dbe = F(random)(C, 5),
+			*y = F(fresh)(N);
 
 		if ((t = TABLE(isa)) != NULL) {
 			memset(dga, 0, C * sizeof *dga);
@@ -430,7 +464,9 @@ KERNEL_TEST(norm_gradient)
 			for (i = 0; i < N + 2 * C; i++) {
 				T *at = i < N ? x + i : i < N + C ? ga + (i - N) : be + (i - N - C);
 				const T was = *at;
-				const double got = (double)(i < N ? dx[i] : i < N + C ? dga[i - N] : dbe[i - N - C]);
+				const double got = (double)(i < N ? dx[i] : i < N + C ? dga[i -
+				                                                            N] :
+					dbe[i - N - C]);
 				double f[2], w[2];
 
 				for (side = 0; side < 2; side++) {
@@ -440,7 +476,7 @@ KERNEL_TEST(norm_gradient)
 					f[side] = F(inner)(N, dy, y);
 				}
 				*at = was;
-				assert_close(got, (f[1] - f[0]) / (w[1] - w[0]), tol, tol);
+				near(got, (f[1] - f[0]) / (w[1] - w[0]), tol, tol);
 			}
 		}
 		F(drop)(x, N);

@@ -25,9 +25,9 @@ typedef struct sf_data_info {
 typedef struct sf_data_class {
 	sf_class head;
 	int (*open)(sf_data *d);                /* after options are set: reads, checks, fills d->info */
-	/* values as stored, and the label (-1 without); thread-safe */
+	/* values as stored, and the label (-1 without; `label` may be NULL); thread-safe */
 	void (*read)(const sf_data *d, int64_t index, double *x, int *label);
-	/* 2-D toys with a closed form: log density and score of data + N(0, s^2), both optional */
+	/* sources with a density in closed form: that of alpha X + s Z and its score (may be NULL); optional */
 	double (*logp)(const sf_data *d, const double *x, double alpha, double s, double *score);
 } sf_data_class;
 
@@ -35,6 +35,9 @@ SF_API int sf_data_new(sf_ctx *ctx, const char *spec, sf_data **d);
 SF_API void sf_data_free(sf_data *d);
 SF_API const sf_data_info *sf_data_describe(const sf_data *d);
 SF_API void sf_data_read(const sf_data *d, int64_t index, double *x, int *label);
+/* Log density, and the score where `score` is not NULL, of alpha X + s Z at x, for X from a source whose density
+ * is known and Z standard normal; alpha > 0, s >= 0. SF_EUNSUP for other sources. */
+SF_API int sf_data_logp(const sf_data *d, const double *x, double alpha, double s, double *logp, double *score);
 
 /* How stored values become network values and back: x = (v - shift) / scale. */
 typedef enum { SF_SCALE_NONE, SF_SCALE_UNIT /* [0,1] */, SF_SCALE_PM1 /* [-1,1] */,

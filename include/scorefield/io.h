@@ -24,7 +24,9 @@ SF_API void sf_array_free(sf_array *a);
 /* Element i as a double, whatever the type. */
 SF_API double sf_array_get(const sf_array *a, int64_t i);
 
-/* Whole files. `text` gets a terminating zero that is not counted. Limit: max bytes. */
+/* Whole files. Reading: at most `max` bytes (SF_ERANGE); a zero that is not counted follows them; the caller
+ * frees *bytes with free(). Writing replaces the file as a whole or leaves it as it was; devices and pipes
+ * are written as they are. SF_EIO with the system's reason. */
 SF_API int sf_file_read(sf_ctx *ctx, const char *path, size_t max, unsigned char **bytes, size_t *size);
 SF_API int sf_file_write(sf_ctx *ctx, const char *path, const void *bytes, size_t size);
 
@@ -32,12 +34,12 @@ SF_API int sf_file_write(sf_ctx *ctx, const char *path, const void *bytes, size_
 SF_API int sf_npy_read(sf_ctx *ctx, const char *path, sf_array *a);
 SF_API int sf_npy_write(sf_ctx *ctx, const char *path, const sf_array *a);
 SF_API int sf_npy_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, size_t size, sf_array *a);
-/* NPZ with the one array "samples" and optionally others: stored zip. */
+/* NPZ, a stored zip of NPY files: "samples" and optionally others. SF_ERANGE from 4 GiB on. */
 SF_API int sf_npz_write(sf_ctx *ctx, const char *path, int n, const char *const *names,
                         const sf_array *const *arrays);
 
 /* 8-bit PNG, c = 1 (grey) or 3 (RGB), (h,w,c) row-major. Reading expands palettes and 16 bits, drops
- * alpha by compositing on black, and returns c = 1 for grey files. */
+ * alpha by compositing on black, and returns c = 1 for grey files; the caller frees *pixels with free(). */
 SF_API int sf_png_read(sf_ctx *ctx, const char *path, int64_t *h, int64_t *w, int *c, unsigned char **pixels);
 SF_API int sf_png_write(sf_ctx *ctx, const char *path, int64_t h, int64_t w, int c, const unsigned char *pixels);
 /* n images (n,h,w,c) as a grid of `cols` columns (0: near square) with `pad` background pixels between. */
@@ -62,7 +64,8 @@ typedef struct sf_tensors {
 	unsigned char *block; /* owned */
 } sf_tensors;
 SF_API int sf_tensors_read(sf_ctx *ctx, const char *path, sf_tensors *t);
-SF_API int sf_tensors_parse(sf_ctx *ctx, const char *what, unsigned char *bytes, size_t size, sf_tensors *t); /* takes `bytes` */
+/* The same from memory that free() releases; owned by *t, and freed on failure. */
+SF_API int sf_tensors_parse(sf_ctx *ctx, const char *what, unsigned char *bytes, size_t size, sf_tensors *t);
 SF_API void sf_tensors_free(sf_tensors *t);
 SF_API const sf_tensor *sf_tensors_find(const sf_tensors *t, const char *name); /* or NULL */
 SF_API const char *sf_tensors_meta(const sf_tensors *t, const char *key);       /* or NULL */

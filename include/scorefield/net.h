@@ -2,7 +2,7 @@
  *
  * A network is a function that appends its forward pass F(x, cond) to a graph. The model wraps it:
  *
- *     eps(x,t) = e_x x + e_F F(c_in x; c_noise),     score = -eps / sigma,
+ *     eps(x,t) = e_x x + e_f F(c_in x; c_noise),     score = -eps / sigma,
  *
  * which every parametrisation is (noise, score, x0, v, EDM's preconditioning) with coefficients that
  * depend on t alone, worked out in double without cancellation. So objectives and samplers need to know
@@ -19,67 +19,96 @@ SF_BEGIN
 typedef struct sf_net sf_net;
 
 typedef struct sf_net_io {
-	sf_var x;     /* per-sample, shape of the data: (d) or (h,w,c) */
-	sf_var cond;  /* per-sample scalar: what stands for the noise level */
-	sf_var label; /* per-sample scalar, whole number, or SF_NOVAR */
-	int classes;
+	sf_var x;         /* per-sample, shape of the data: (d) or (h,w,c) */
+	sf_var cond;      /* per-sample scalar: what stands for the noise level (c_noise) */
+	sf_var label;     /* per-sample scalar, whole number (-1: none), or SF_NOVAR */
+	int classes;      /* number of labels; 0 where label is SF_NOVAR */
 	int out_channels; /* last dimension of the result; 0: as x */
-	int train;    /* 1: dropout on */
+	int train;        /* 1: dropout on */
 } sf_net_io;
 
 typedef struct sf_net_class {
 	sf_class head;
-	/* Refuses shapes it cannot take (say which it can), before anything is built. */
+	/* Refuses shapes it cannot take (says which it can), before anything is built. */
 	int (*accepts)(const void *st, sf_ctx *ctx, int rank, const int64_t *dim);
 	sf_var (*build)(const void *st, sf_graph *g, const sf_net_io *io);
+	/* 1 where the embedding wants the logarithm of the noise level whatever the process (Fourier
+	 * features); NULL: no wish. See sf_model_coef. */
+	int (*log_noise)(const void *st);
 	int images; /* needs (h,w,c) */
-	double cond_scale; /* what the embedding expects c_noise to be multiplied by, see sf_model */
 } sf_net_class;
 
+/* A network from a spec string ("mlp:width=128,depth=3"); the caller frees it. */
 SF_API int sf_net_new(sf_ctx *ctx, const char *spec, sf_net **net);
 SF_API void sf_net_free(sf_net *net);
+/* 0, or SF_EUNSUP with the reason and the shapes that would do. */
 SF_API int sf_net_accepts(const sf_net *net, int rank, const int64_t *dim);
-/* Appends F(x; cond); calling it twice shares the parameters. */
+/* Appends F(x; cond), of the shape of x (last dimension out_channels if that is set); calling it twice
+ * shares the parameters. */
 SF_API sf_var sf_net_build(const sf_net *net, sf_graph *g, const sf_net_io *io);
 
-/* ---- parametrisations ---- */
+/* ---- parametrisations: what F stands for ---- */
 typedef struct sf_coef { /* of one time */
 	double c_in, c_noise, e_x, e_f;
 	double alpha, sigma; /* of the process */
 } sf_coef;
-/* "eps", "score", "x0", "v", "edm" (needs sigma_data). SF_ENAME. */
+enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM };
+/* "eps", "score", "x0", "v", "edm" -> SF_PARAM_...; SF_ENAME with the nearest name. */
 SF_API int sf_param_find(sf_ctx *ctx, const char *name, int *kind);
-SF_API const char *const *sf_param_names(void);
-/* Coefficients at time t. c_noise: 999 t for VP and sub-VP (Song et al.), ln(sigma/alpha)/4 for "edm" and VE. */
-SF_API void sf_param_coef(int kind, const sf_process *p, double sigma_data, double t, sf_coef *out);
+SF_API const char *const *sf_param_names(void); /* NULL-ended, index = kind */
+/* Coefficients for x_t = alpha x_0 + sigma z, with n^2 = alpha^2 + sigma^2 and m^2 = sigma^2 + alpha^2 sd^2:
+ *
+ *     eps    F = eps                                e_x = 0         e_f = 1           c_in = 1
+ *     score  F = s = -eps/sigma                     e_x = 0         e_f = -sigma      c_in = 1
+ *     x0     F = E[x_0|x]                           e_x = 1/sigma   e_f = -alpha/sigma  c_in = 1
+ *     v      F = (alpha eps - sigma x_0)/n          e_x = sigma/n^2 e_f = alpha/n     c_in = 1/n
+ *     edm    D = c_skip x + c_out F (EDM table 1)   e_x = sigma/m^2 e_f = -alpha sd/m c_in = 1/m
+ *
+ * (v: Salimans and Ho 2022, where n = 1; edm: Karras et al. 2022 for the level sigma/alpha and the sample
+ * x/alpha.) c_noise = ln(sigma/alpha)/4 if log_noise, else 999 t/T (Song et al. 2021). k = 1 only. */
+SF_API void sf_param_coef(int kind, const sf_process *p, double sigma_data, int log_noise, double t,
+                          sf_coef *out);
 
-/* ---- model: network + process + parametrisation + data shape ---- */
+/* ---- model: network + process + parametrisation + data shape; owns nothing ---- */
 typedef struct sf_model {
 	sf_ctx *ctx;
 	const sf_net *net;
 	const sf_process *process;
-	int param;         /* kind */
-	double sigma_data;
+	int param;         /* SF_PARAM_... */
+	double sigma_data; /* standard deviation of the data, for "edm" and weights that need it */
 	int rank;
 	int64_t dim[3], size;
-	int classes;
+	int classes;       /* 0: unconditional */
 } sf_model;
+/* 0, or why the parts do not fit: k = 1 and linear, sigma_data > 0, the network takes the shape. */
+SF_API int sf_model_check(const sf_model *m);
+/* sf_param_coef with the model's choice of c_noise: the logarithm for "edm", for networks that ask for it and
+ * for processes that keep alpha = 1 (VE, EDM), else the time. */
+SF_API void sf_model_coef(const sf_model *m, double t, sf_coef *out);
 
 /* The variables of a model inside a graph; inputs are bound by whoever runs the plan. */
 typedef struct sf_model_vars {
-	sf_var x;                       /* in: x_t, per-sample */
+	sf_var x;                       /* x_t, per-sample; made as the input "xt" if SF_NOVAR */
 	sf_var c_in, c_noise, e_x, e_f; /* inputs, per-sample scalars */
-	sf_var label;                   /* input or SF_NOVAR */
+	sf_var label;                   /* input, or SF_NOVAR where classes is 0 */
 	sf_var eps;                     /* the result, shape of x */
 } sf_model_vars;
-/* Makes the five inputs (names "c_in", ... , "label") if they are SF_NOVAR, then appends eps(x). Call it again with
- * another x and the same inputs for a second evaluation at the same times. */
+/* All SF_NOVAR, ready for sf_model_build. */
+SF_API void sf_model_vars_init(sf_model_vars *v);
+/* Makes the inputs ("xt", "c_in", "c_noise", "e_x", "e_f", "label") that are SF_NOVAR, then appends eps(x). Call it
+ * again with another x and the same inputs for a second evaluation at the same times. */
 SF_API int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v);
 
-/* A score for samplers: holds a copy of nothing but plan and buffers; `params` (flat, float or double) is
- * read at every evaluation and must outlive it. batch: most samples per shard. labels: n labels used by
- * sample index modulo nlabels, or NULL. */
-SF_API int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch, sf_score **s);
+/* A score for samplers: holds a copy of the model (its parts must outlive it), a plan and buffers; `params` (flat,
+ * of element type `type`, in the layout of sf_model_build's graph) is read at every evaluation and must
+ * outlive it. batch: most samples per shard, 0 picks. No allocation per evaluation. */
+SF_API int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch,
+                          sf_score **s);
+/* Labels of a score made by sf_model_score: sample i of an evaluation gets label[i mod n]; -1 is none. Copied; n = 0
+ * goes back to none. SF_EINVAL for a score of another kind, SF_ERANGE for a label that the model lacks. */
+SF_API int sf_model_score_labels(sf_score *s, int64_t n, const int *label);
+/* Number of parameters (gaps excluded) and the size of the flat buffer in elements. */
+SF_API int sf_model_params(const sf_model *m, int64_t *trainable, int64_t *total);
 
 SF_END
 #endif

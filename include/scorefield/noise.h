@@ -5,9 +5,10 @@
  * so it is the same for any number of threads, batch split or machine. Words come from
  * Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011): key = (seed low, seed high), counter =
  * (element/4, sample low, step, purpose + 2^16 * (sample high mod 2^16)). Uniforms are
- * ((word >> 8) + 0.5) 2^-24, strictly inside (0,1). Normals pair two uniforms by Box-Muller with
- * fixed polynomials in single precision (no libm), so |z| <= 5.9; the double functions return the
- * same single-precision numbers, so that both precisions draw one stream.
+ * ((word >> 8) | 1) 2^-24, odd multiples of 2^-24: exact in single precision, strictly inside (0,1),
+ * symmetric about 1/2. Normals pair two uniforms by Box-Muller with fixed polynomials in single
+ * precision (no libm), so |z| <= sqrt(48 log 2) = 5.77; the double functions return the same
+ * single-precision numbers, so that both precisions draw one stream.
  * Known answer: Philox of counter 0, key 0 is 6627e8d5 e169c58d bc57ac4c 9b00dbd8.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SCOREFIELD_NOISE_H

@@ -70,5 +70,16 @@ SF_API int sf_find(sf_ctx *ctx, const char *family, const char *name, const sf_c
 /* The canonical spec of an object; owned by it. */
 SF_API const char *sf_spec(const void *object);
 
+/* Option tables without a class: a program's own options. sf_opt_set finds `key` in the table, parses and checks
+ * `value` and stores it in `state`; `what` starts the message. SF_ENAME (with the nearest), SF_EINVAL,
+ * SF_ERANGE, SF_ENOMEM. sf_opt_defaults sets every option; sf_opt_release frees the strings. */
+SF_API int sf_opt_set(sf_ctx *ctx, const char *what, const sf_opt *opts, void *state, const char *key,
+                      const char *value);
+SF_API int sf_opt_defaults(sf_ctx *ctx, const char *what, const sf_opt *opts, void *state);
+SF_API void sf_opt_release(const sf_opt *opts, void *state);
+
+/* The nearest of NULL-ended `names` to `name` by edit distance, or NULL where none is near. */
+SF_API const char *sf_nearest(const char *name, const char *const *names);
+
 SF_END
 #endif

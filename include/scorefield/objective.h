@@ -7,6 +7,23 @@
  *     DSM:   lambda/2 |s + z/sigma|^2      = w/2 |eps - z|^2          (Vincent 2011)
  *     LCSS:  lambda (|s|^2/2 + z.s/sigma)  = w (|eps|^2/2 - z.eps)    (Osada et al. 2024)
  *
+ * Weightings (option `weight`), all for the level r = sigma/alpha:
+ *
+ *     sigma2    lambda = sigma^2      w = 1                       Song et al. 2021
+ *     one       lambda = 1            w = 1/sigma^2
+ *     g2        lambda = g^2          w = g^2/sigma^2             likelihood weighting, Song et al. 2021b
+ *     sigma-p2  lambda = sigma_p^2    w = sigma_p^2/sigma^2       LCSS's perturbation; elsewhere as sigma2
+ *     edm       on |D - x_0|^2/2: (r^2 + sd^2)/(r sd)^2           w = (r^2 + sd^2)/sd^2, Karras et al. 2022
+ *     min-snr   w = min(1, gamma r^2)                             Hang et al. 2023
+ *
+ * Time densities (option `t`) on [t_train, T]:
+ *
+ *     uniform     t ~ U
+ *     stratified  the batch shares one u: t_i = U^{-1}(frac(u + i/batch))             Kingma et al. 2021
+ *     importance  q(t) ~ g^2/sigma^2 = -d(log-SNR)/dt, so log-SNR is uniform; the weight is divided by
+ *                 q(t) (T - t_train), which leaves the expected loss as it was           Song et al. 2021b
+ *     lognormal   ln r ~ N(p-mean, p-std^2), clamped to the range; part of the objective  Karras et al. 2022
+ *
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SCOREFIELD_OBJECTIVE_H
 #define SCOREFIELD_OBJECTIVE_H
@@ -17,52 +34,68 @@ SF_BEGIN
 
 typedef struct sf_objective sf_objective;
 
-enum { SF_OBJECTIVE_INPUTS = 8 };
+enum { SF_OBJECTIVE_EXTRA = 2 };
 
-/* Named per-sample inputs that an objective draws besides the model's coefficients. Double on the host; the trainer
- * converts to the plan's type. */
+/* A batch of training inputs, double on the host; the trainer converts to the plan's type. The caller gives
+ * the arrays. */
 typedef struct sf_draw {
 	int64_t n, size;    /* samples; elements of one sample's data */
+	int64_t batch;      /* samples of the whole step (for stratified times); 0: n */
 	uint64_t seed;
 	uint32_t step;      /* training step: keys the noise */
 	uint64_t first;     /* index of sample 0 within the step's batch */
-	const double *x0;   /* (n,size) data */
-	double *t;          /* (n) filled by the family */
-	sf_coef *coef;      /* (n) filled by the family */
+	const double *x0;   /* in: (n,size) data */
+	double *t;          /* (n) */
+	sf_coef *coef;      /* (n) */
 	double *weight;     /* (n) w of the head comment */
 	double *xt;         /* (n,size): x_t, the network's input before c_in */
 	double *z;          /* (n,size): the noise the loss pairs with the score */
-	double *extra[2];   /* (n): further per-sample scalars a member asks for */
+	double *extra[SF_OBJECTIVE_EXTRA]; /* (n) each: what a member asks for beyond that; may be NULL
+	                                      beyond sf_objective_extras */
 } sf_draw;
+
+/* The loss graph: variables to bind, and the loss of one sample. */
+typedef struct sf_loss {
+	sf_model_vars v;  /* v.x is the input "xt", drawn as `xt`; coefficients from `coef` */
+	sf_var z, weight; /* inputs "z", "weight" */
+	sf_var extra[SF_OBJECTIVE_EXTRA]; /* inputs "extra0", ... or SF_NOVAR */
+	sf_var loss;      /* per-sample scalar; sf_grad of it is the gradient of the batch's SUM */
+} sf_loss;
 
 typedef struct sf_objective_class {
 	sf_class head;
-	int order;      /* how often the loss graph is differentiated by the objective itself plus one */
+	int order;        /* of the graph: 2 where the loss itself holds derivatives of the network */
 	int needs_kernel; /* only for processes with a closed-form kernel */
+	int extras;       /* number of extra scalars */
 	/* Refuses what it cannot do, with the reason; may be NULL. */
 	int (*accepts)(const void *st, sf_ctx *ctx, const sf_model *m);
-	/* Fills xt, z and weight (t and coef are filled); may change t and coef (relabelling). */
-	int (*draw)(const void *st, const sf_model *m, sf_draw *d);
-	/* Appends the per-sample loss (a per-sample scalar). `v` is not built yet: x is an input named "xt". */
-	sf_var (*loss)(const void *st, const sf_model *m, sf_graph *g, sf_model_vars *v, sf_var z, sf_var weight);
+	/* Fills xt, z and extra of sample i for the given t and coef. The return value is the member's own
+	 * noise level sigma_p, for the weighting sigma-p2. */
+	double (*draw)(const void *st, const sf_model *m, const sf_draw *d, int64_t i);
+	/* Appends the per-sample loss (a per-sample scalar); l->v.eps is not built yet. */
+	sf_var (*loss)(const void *st, const sf_model *m, sf_graph *g, int train, sf_loss *l);
 } sf_objective_class;
 
 SF_API int sf_objective_new(sf_ctx *ctx, const char *spec, sf_objective **o);
 SF_API void sf_objective_free(sf_objective *o);
-/* One rule for what can be combined: 0, or SF_EUNSUP with the reason. */
+/* One rule for what can be combined: 0, or SF_EUNSUP (SF_ERANGE) with the reason. */
 SF_API int sf_objective_accepts(const sf_objective *o, const sf_model *m);
-SF_API int sf_objective_order(const sf_objective *o);
-
-/* The loss graph of a batch: variables to bind, per-sample loss, gradients of the batch MEAN's numerator (the sum). */
-typedef struct sf_loss {
-	sf_model_vars v;  /* v.x is the input "xt" */
-	sf_var z, weight; /* inputs */
-	sf_var loss;      /* per-sample scalar */
-} sf_loss;
-SF_API int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train, sf_loss *out);
-/* Draws everything for a batch: t by the time density (an option of the family), coefficients, x_t, z, weights. Depends only
- * on (seed, step, first + i, x0[i]). */
-SF_API int sf_objective_draw(const sf_objective *o, const sf_model *m, sf_draw *d);
+SF_API int sf_objective_order(const sf_objective *o);  /* for sf_graph_new */
+SF_API int sf_objective_extras(const sf_objective *o);
+/* Appends inputs and loss. `train`: dropout on. */
+SF_API int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train,
+                              sf_loss *out);
+/* Draws everything for a batch. What sample i gets depends only on (seed, step, first + i, x0[i]) and, for stratified
+ * times, on `batch`. */
+SF_API int sf_objective_draw(const sf_objective *o, const sf_model *m, const sf_draw *d);
+/* The same for times d->t given by the caller. */
+SF_API int sf_objective_draw_at(const sf_objective *o, const sf_model *m, const sf_draw *d);
+/* The weight w(t) for a perturbation sigma_p (the process's sigma unless the objective has its own). */
+SF_API double sf_objective_weight(const sf_objective *o, const sf_model *m, double t, double sigma_p);
+/* The time of training sample `index` of `batch` in a step, and in *ratio (may be NULL) what its weight is multiplied by:
+ * (1/(T - t_train))/q(t), 1 unless t = importance. */
+SF_API double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed, uint32_t step,
+                                uint64_t index, int64_t batch, double *ratio);
 
 SF_END
 #endif

@@ -1,36 +1,23 @@
-/* sampler.h: time grids and samplers. A sampler is a step method; one driver owns the loop: the grid or the
- * step-size controller, the noise, the evaluation budget, the finiteness check, the observer and the
- * final denoising step.
+/* sampler.h: samplers. A sampler is a step method; one driver owns the loop: the grid (grid.h) or
+ * the step-size controller, the noise, the evaluation budget, the finiteness check, the observer
+ * and the final denoising step.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SCOREFIELD_SAMPLER_H
 #define SCOREFIELD_SAMPLER_H
 
+#include <scorefield/grid.h>
 #include <scorefield/noise.h>
 #include <scorefield/score.h>
 
 SF_BEGIN
 
-/* ---- grids ---- */
-typedef struct sf_grid sf_grid;
-typedef struct sf_grid_class {
-	sf_class head;
-	/* t[0..steps], falling strictly from start to end; end may be 0 where the process allows it */
-	int (*fill)(const void *st, const sf_process *p, double start, double end, int64_t steps, double *t);
-} sf_grid_class;
-SF_API int sf_grid_new(sf_ctx *ctx, const char *spec, sf_grid **g);
-SF_API void sf_grid_free(sf_grid *g);
-/* Fills t[0..steps]; NaN for start or end picks the grid's own (T and t_sample of the process, or what the
- * grid's options say). SF_EINVAL where the result is not strictly falling. */
-SF_API int sf_grid_fill(const sf_grid *g, const sf_process *p, double start, double end,
-                        int64_t steps, double *t);
-
-/* ---- samplers ---- */
 typedef struct sf_sampler sf_sampler;
 SF_API int sf_sampler_new(sf_ctx *ctx, const char *spec, sf_sampler **s);
 SF_API void sf_sampler_free(sf_sampler *s);
 /* 0, or SF_EUNSUP with the reason in the context. */
 SF_API int sf_sampler_accepts(const sf_sampler *s, const sf_process *p);
-SF_API int sf_sampler_order(const sf_sampler *s);      /* of convergence on smooth ODEs; 1 for EM (weak) */
+/* Order of convergence on smooth ODEs; 1 for Euler-Maruyama (weak). */
+SF_API int sf_sampler_order(const sf_sampler *s);
 SF_API int sf_sampler_adaptive(const sf_sampler *s);   /* picks its own steps: no grid needed */
 SF_API int sf_sampler_stochastic(const sf_sampler *s); /* draws noise after the prior */
 /* The grid and step count that suit sampler and process when the user names none ("karras", 18). */
@@ -46,11 +33,12 @@ typedef struct sf_sample_run {
 	const sf_grid *grid;   /* NULL: sf_sampler_grid's */
 	double start, end;     /* NaN: the grid's own */
 	int given_start;       /* x holds the start state already (not drawn from the prior) */
-	int denoise;           /* final step x <- E[x_0|x] where the grid ends above 0; -1: the sampler's
-	                          habit */
+	/* Final step x <- E[x_0|x] where a run ends above time 0: 1 or 0, or -1 for the sampler's
+	 * habit: yes for em, euler and rk45; heun's own last step leads to time 0. */
+	int denoise;
 	int64_t nfe_max;       /* evaluation budget per sample, 0: none; SF_EBUDGET */
-	/* Called after the start and after every step with the state (n,k,d) and its time, NaN where samples
-	 * have times of their own; a non-zero return stops with SF_ESTOPPED. */
+	/* Called after the start and every step with the state (n,k,d) and its time, NaN where
+	 * samples have times of their own; a non-zero return stops with SF_ESTOPPED. */
 	int (*observe)(void *user, int64_t step, double t, int64_t n, const double *x);
 	void *user;
 } sf_sample_run;

@@ -16,29 +16,37 @@ typedef enum { SF_SCORE, SF_EPS, SF_DENOISED } sf_what;
 
 typedef struct sf_score_class {
 	sf_class head;
-	/* Called once with process and dimension known; may allocate, and refuses what it cannot do. */
+	/* Called once with process and dimension known; may allocate, refuses what it cannot do. */
 	int (*prepare)(sf_score *s);
-	/* score (n,k,d) at x (n,k,d), times t (n): never changes x, may be called from one thread only
+	/* score (n,k,d) at x (n,k,d), times t (n): never changes x, is called from one thread only
 	 * and parallelises over samples itself (sf_parallel). */
 	int (*eval)(sf_score *s, int64_t n, const double *x, const double *t, double *out);
 	/* log p_t, optional */
 	int (*logp)(sf_score *s, int64_t n, const double *x, const double *t, double *out);
 	/* directional derivative (d score/dx) v, optional */
-	int (*jvp)(sf_score *s, int64_t n, const double *x, const double *t, const double *v, double *out);
+	int (*jvp)(sf_score *s, int64_t n, const double *x, const double *t, const double *v,
+	           double *out);
 } sf_score_class;
 
 /* An analytic score of data dimension d under a process; the process must outlive it. */
-SF_API int sf_score_new(sf_ctx *ctx, const char *spec, const sf_process *p, int64_t d, sf_score **s);
-/* A score made of a function (a user's own, or a network): eval as in the class record. `release` may
- * be NULL. */
+SF_API int sf_score_new(sf_ctx *ctx, const char *spec, const sf_process *p, int64_t d,
+                        sf_score **s);
+/* A score made of a function (a user's own, or a network): eval as in the class record. `release`
+ * may be NULL. */
 typedef int (*sf_score_fn)(void *user, int64_t n, const double *x, const double *t, double *out);
 SF_API int sf_score_from_function(sf_ctx *ctx, const sf_process *p, int64_t d, sf_score_fn fn,
                                   void *user, void (*release)(void *user), sf_score **s);
+/* The exact score of a finite data set, points (n,d) copied: the optimum of denoising score
+ * matching when the points are all there is (Karras et al. 2022, section 2). Cost n d per
+ * evaluation. */
+SF_API int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d,
+                          const double *points, sf_score **s);
 SF_API void sf_score_free(sf_score *s);
 
 SF_API const sf_process *sf_score_process(const sf_score *s);
 SF_API int64_t sf_score_dim(const sf_score *s); /* d */
-/* Evaluates n samples and counts them. SF_EPS and SF_DENOISED need k = 1. */
+/* Evaluates n samples into out, which must not overlap x, and counts them. SF_EPS and SF_DENOISED
+ * need a linear process with k = 1 (SF_EUNSUP). */
 SF_API int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const double *t,
                          double *out);
 /* log p_t(x) in nats; SF_EUNSUP where the score has no density. */

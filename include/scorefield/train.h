@@ -15,12 +15,13 @@ typedef struct sf_config sf_config;
 SF_API int sf_config_new(sf_ctx *ctx, sf_config **c);
 SF_API void sf_config_free(sf_config *c);
 /* Reads a file over what is there. SF_ENAME for an unknown section or key with the nearest valid one; the message
- * starts with file:line. */
+ * starts with file:line. Lines have at most 198 characters; a line that starts with a blank continues the value of the
+ * line before. */
 SF_API int sf_config_read(sf_config *c, const char *path);
 /* Finds a preset by name (SCOREFIELD_DATA, the installed data folder, then the source tree's), or takes `name` as a path
  * if it has a '/' or ends in .ini. SF_ENAME with the nearest preset. */
 SF_API int sf_config_preset(sf_config *c, const char *name);
-/* "section.key=value" or ("section.key", "value"). */
+/* "section.key=value". SF_ENAME, SF_ERANGE, SF_EINVAL; nothing changes on failure. */
 SF_API int sf_config_set(sf_config *c, const char *assignment);
 /* The value of "section.key" as text; NULL for an unknown key. Valid until the next set of that key. */
 SF_API const char *sf_config_get(const sf_config *c, const char *key);
@@ -36,49 +37,69 @@ SF_API const char *const *sf_config_presets(sf_config *c);
 
 /* ---- a run: everything that a configuration describes, built and checked together ---- */
 typedef struct sf_setup { /* NULL or zero until opened; owned */
+	sf_ctx *ctx;
 	sf_config *config;    /* not owned */
-	sf_data *data;
-	sf_view view;
+	sf_data *data;        /* NULL where the shape came from a checkpoint */
+	sf_data_info info;    /* of the data, or as the checkpoint remembers them */
+	sf_view view;         /* its `data` is NULL where the field above is */
 	sf_process *process;
 	sf_net *net;
 	sf_objective *objective;
 	sf_sampler *sampler;
-	sf_grid *grid;
+	sf_grid *grid;        /* NULL: the sampler's own */
 	sf_model model;
 	sf_dtype type;
 	int64_t params; /* trainable numbers */
 } sf_setup;
-/* needs: bits. Without data (sampling), the shape comes from the checkpoint's metadata. */
+/* needs: bits. Without SF_SETUP_DATA the data's shape and scaling come from the checkpoint's metadata; without a
+ * checkpoint (NULL) the data are opened whatever `needs` says. On failure *s is all zero. */
 enum { SF_SETUP_DATA = 1, SF_SETUP_OBJECTIVE = 2, SF_SETUP_SAMPLER = 4 };
 SF_API int sf_setup_open(sf_ctx *ctx, sf_config *c, int needs, const char *checkpoint, sf_setup *s);
 SF_API void sf_setup_close(sf_setup *s);
+/* Network values to 8-bit pixels: round(clamp((x scale + shift) 255/hi)). */
+SF_API void sf_setup_pixels(const sf_setup *s, int64_t count, const double *x, unsigned char *pixel);
 
 /* ---- checkpoints: safetensors; tensors "param.*", "ema.*", "adam.m.*", "adam.v.*" by parameter name ---- */
 typedef struct sf_state { /* flat buffers in the layout of the graph's parameters, element type `type` */
 	sf_dtype type;
 	int64_t total;
 	void *param, *ema, *m, *v;
-	int64_t step;
+	int64_t step;      /* updates made */
+	double loss_sum;   /* of the steps since the last line of the log, */
+	int64_t loss_n;    /* and their number */
 } sf_state;
+/* All four buffers, zero. */
 SF_API int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st);
 SF_API void sf_state_free(sf_state *st);
 /* Writes atomically (temporary name, fsync, rename). The metadata holds format, version, step, the specs of net, process,
  * objective, parametrisation, data shape and scaling. */
 SF_API int sf_checkpoint_save(const sf_setup *s, const sf_graph *g, const sf_state *st, const char *path);
-/* Reads what `st` has room for; every tensor must be there with the right shape and be finite; SF_EMISMATCH names the first that
- * is not. */
+/* Reads what `st` has room for (buffers that are not NULL), converting between float and double; every tensor
+ * must be there with the right shape and be finite; SF_EMISMATCH names the first that is not, and the net that the file
+ * holds. `st` is untouched on failure. */
 SF_API int sf_checkpoint_load(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st);
+/* The weights alone, for sampling: allocates *params (of s->type, freed with sf_setup_free_weights)
+ * and fills it with the moving average, or with the weights as trained if `raw`. The layout is sf_model_score's. */
+SF_API int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params);
+SF_API void sf_setup_free_weights(void *params);
+/* The newest checkpoint ("checkpoint-STEP.safetensors") of a run directory, or `path` itself where it is a file.
+ * SF_EIO where there is none. step may be NULL. */
+SF_API int sf_run_latest(sf_ctx *ctx, const char *path, char *checkpoint, size_t size, int64_t *step);
 
 /* ---- trainer ---- */
 typedef struct sf_trainer sf_trainer;
 typedef struct sf_progress {
 	int64_t step, steps;
-	double loss;           /* moving average */
+	double loss;           /* of the last step; may be negative (LCSS) */
+	double average;        /* exponential moving average, for the eye */
 	double images_per_second, seconds, eta;
 	const char *event;     /* NULL, or "checkpoint FILE", "samples FILE", ... */
 } sf_progress;
-/* dir: the run directory. resume: continue from its last checkpoint. Without resume, the directory must not exist unless
- * `force`. */
+/* dir: the run directory, made here with config.ini, log.jsonl and the rest; NULL writes no files. resume: continue from
+ * its last checkpoint (from the start where there is none yet), with `c` as the configuration: callers read the
+ * directory's config.ini into it first. Without resume the directory must not exist (SF_EEXIST) unless
+ * `force`, which removes an earlier run's log, checkpoints, samples and events once everything else has been built. The
+ * configuration must outlive the trainer. */
 SF_API int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **t);
 SF_API void sf_trainer_free(sf_trainer *t);
 /* Trains to the configured step. `progress` may be NULL; a non-zero return asks to stop: a checkpoint is written and

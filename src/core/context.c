@@ -30,6 +30,7 @@ const char *sf_strerror(int code)
 int sf_fail(sf_ctx *ctx, int code, const char *fmt, ...)
 {
 	va_list ap;
+	char *p;
 
 	if (!ctx)
 		return code;
@@ -37,10 +38,13 @@ int sf_fail(sf_ctx *ctx, int code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(ctx->message, sizeof ctx->message, fmt, ap);
 	va_end(ap);
+	for (p = ctx->message; *p; p++) /* names from files must not break the line */
+		if ((unsigned char)*p < 32 || *p == 127)
+			*p = '?';
 	return code;
 }
 
-void sf_log(sf_ctx *ctx, int level, const char *fmt, ...)
+void sf_note(sf_ctx *ctx, int level, const char *fmt, ...)
 {
 	char line[SF_MESSAGE_MAX];
 	va_list ap;

@@ -25,7 +25,7 @@ struct sf_ctx {
 
 /* Keeps the text, returns the code: one function, one breakpoint. */
 int sf_fail(sf_ctx *ctx, int code, const char *fmt, ...) SF_PRINTF(3, 4);
-void sf_log(sf_ctx *ctx, int level, const char *fmt, ...) SF_PRINTF(3, 4);
+void sf_note(sf_ctx *ctx, int level, const char *fmt, ...) SF_PRINTF(3, 4);
 
 #define SF_TRY(expr)                                                                               \
 	do {                                                                                       \
@@ -72,19 +72,12 @@ typedef struct sf_text { /* a growing string */
 	int failed;
 } sf_text;
 void sf_text_add(sf_text *t, const char *fmt, ...) SF_PRINTF(2, 3);
-/* The nearest of NULL-ended `names` to `name`, or NULL where none is near. */
-const char *sf_nearest(const char *name, const char *const *names);
 
 /* ---- object.c ---- */
 /* Allocates `size` bytes that start with an sf_object, finds the member, fills in the options and
  * calls init. Families wrap this in their constructor. The message names spec and option. */
 int sf_object_new(sf_ctx *ctx, const char *family, const char *spec, size_t size, void *out);
 void sf_object_free(void *object);
-/* The same for a loose option table (configuration sections): sets one option of `state`. */
-int sf_opt_set(sf_ctx *ctx, const char *what, const sf_opt *opts, void *state, const char *key,
-               const char *value);
-int sf_opt_defaults(sf_ctx *ctx, const char *what, const sf_opt *opts, void *state);
-void sf_opt_release(const sf_opt *opts, void *state); /* frees strings */
 void sf_opt_print(const sf_opt *opt, const void *state, sf_text *out); /* the value alone */
 
 #endif

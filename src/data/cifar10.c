@@ -1,6 +1,6 @@
-/* cifar10.c: the binary version of CIFAR-10 (Krizhevsky 2009): files of 3073-byte records, a label 0 to 9 and
- * 32 x 32 planes of red, green and blue. The planes become (32,32,3) pixels. The Python version holds pickles,
- * which are programs, and is not read.
+/* cifar10.c: the binary version of CIFAR-10 (Krizhevsky 2009): files of 3073-byte records, a label
+ * 0 to 9 and 32 x 32 planes of red, green and blue. The planes become (32,32,3) pixels. The Python
+ * version holds pickles, which are programs, and is not read.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -16,24 +16,26 @@ typedef struct cifar {
 } cifar;
 
 static const sf_opt options[] = {
-        {"dir", "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin", SF_OPT_STRING,
-         offsetof(cifar, dir), "", 0, 0, NULL},
-        {"split", "which part", SF_OPT_CHOICE, offsetof(cifar, split), "train", 0, 0, "train|test"},
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"dir", "folder with data_batch_1.bin to data_batch_5.bin and test_batch.bin",
+         SF_OPT_STRING, offsetof(cifar, dir), "", 0, 0, NULL},
+	{"split", "which part", SF_OPT_CHOICE, offsetof(cifar, split), "train", 0, 0, "train|test"},
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
-int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, size_t size, unsigned char *pixels,
-                   int *label)
+int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, size_t size,
+                   unsigned char *pixels, int *label)
 {
 	size_t i, k, n = size / RECORD;
 	int c;
 
 	if (size == 0 || size % RECORD != 0)
-		return sf_fail(ctx, SF_EFORMAT, "%s: %zu bytes; CIFAR-10 batches hold records of %d bytes", what,
+		return sf_fail(ctx, SF_EFORMAT,
+		               "%s: %zu bytes; CIFAR-10 batches hold records of %d bytes", what,
 		               size, (int)RECORD);
 	for (i = 0; i < n; i++, bytes += RECORD) {
 		if (bytes[0] > 9)
-			return sf_fail(ctx, SF_EFORMAT, "%s: label of record %zu is %d; expected 0 to 9", what, i,
+			return sf_fail(ctx, SF_EFORMAT,
+			               "%s: label of record %zu is %d; expected 0 to 9", what, i,
 			               bytes[0]);
 		if (!pixels)
 			continue;
@@ -58,7 +60,8 @@ static int open_files(sf_data *d)
 
 	if (!*s->dir)
 		return sf_fail(ctx, SF_EINVAL,
-		               "data 'cifar10': dir=FOLDER is missing; expected the folder of CIFAR-10's binary "
+		               "data 'cifar10': dir=FOLDER is missing; expected the folder of "
+		               "CIFAR-10's binary "
 		               "version");
 	for (i = 0; i < files && rc == 0; i++) {
 		if (s->split)
@@ -78,7 +81,8 @@ static int open_files(sf_data *d)
 		rc = sf_fail(ctx, SF_ENOMEM, "%s: out of memory", s->dir);
 	for (i = 0; i < files && rc == 0; i++) {
 		rc = sf_cifar_parse(ctx, s->dir, bytes[i], size[i],
-		                    (unsigned char *)s->store.x.data + at * 3 * PIXELS, s->store.label + at);
+		                    (unsigned char *)s->store.x.data + at * 3 * PIXELS,
+		                    s->store.label + at);
 		at += (int64_t)(size[i] / RECORD);
 	}
 	if (rc == 0)
@@ -90,9 +94,9 @@ static int open_files(sf_data *d)
 }
 
 const sf_data_class sf_data_cifar10 = {
-        {"cifar10", "CIFAR-10's binary batches, 32 x 32 RGB", "Krizhevsky 2009", sizeof(cifar), options, NULL,
-         sf_store_fini},
-        open_files,
-        sf_store_read,
-        NULL,
+	{"cifar10", "CIFAR-10's binary batches, 32 x 32 RGB", "Krizhevsky 2009", sizeof(cifar),
+         options, NULL, sf_store_fini},
+	open_files,
+	sf_store_read,
+	NULL,
 };

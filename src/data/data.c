@@ -40,16 +40,19 @@ void sf_data_read(const sf_data *d, int64_t index, double *x, int *label)
 	class_of(d)->read(d, index, x, label);
 }
 
-int sf_data_logp(const sf_data *d, const double *x, double alpha, double s, double *logp, double *score)
+int sf_data_logp(const sf_data *d, const double *x, double alpha, double s, double *logp,
+                 double *score)
 {
 	const sf_data_class *c = class_of(d);
 
 	if (!c->logp)
-		return sf_fail(d->base.ctx, SF_EUNSUP, "data '%s' has no density in closed form", c->head.name);
+		return sf_fail(d->base.ctx, SF_EUNSUP, "data '%s' has no density in closed form",
+		               c->head.name);
 	if (!(alpha > 0) || !(s >= 0))
-		return sf_fail(d->base.ctx, SF_ERANGE,
-		               "density of data '%s': alpha = %g, s = %g; expected alpha > 0, s >= 0",
-		               c->head.name, alpha, s);
+		return sf_fail(
+			d->base.ctx, SF_ERANGE,
+			"density of data '%s': alpha = %g, s = %g; expected alpha > 0, s >= 0",
+			c->head.name, alpha, s);
 	*logp = c->logp(d, x, alpha, s, score);
 	return SF_OK;
 }

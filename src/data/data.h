@@ -1,4 +1,5 @@
-/* data.h: what data sources share: records held in memory, the noise of the toys, Gaussian mixtures.
+/* data.h: what data sources share: records held in memory, the noise of the toys, Gaussian
+ * mixtures.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_DATA_H
 #define SF_DATA_H
@@ -18,13 +19,14 @@ static inline void *sf_data_state(const sf_data *d)
 	return d->base.state;
 }
 
-/* ---- store.c: records in memory; a member's state starts with one, so that one `read` serves all ---- */
+/* ---- store.c: records in memory; a member's state starts with one, so that one `read` serves all
+ * ---- */
 typedef struct sf_store {
 	sf_array x; /* (n,d), (n,h,w) or (n,h,w,c) */
 	int *label; /* (n), or NULL */
 } sf_store;
-/* Checks x and fills d->info from it. levels: 0 for 256 where x is U8, none else; > 0 asks that all values are
- * whole numbers 0 .. levels-1. `what` names the file. */
+/* Checks x and fills d->info from it. levels: 0 for 256 where x is U8, none else; > 0 asks that all
+ * values are whole numbers 0 .. levels-1. `what` names the file. */
 int sf_store_describe(sf_data *d, const char *what, int64_t levels);
 /* Takes labels from an array of whole numbers, one a record. Call after sf_store_describe. */
 int sf_store_label(sf_data *d, const char *what, const sf_array *labels);
@@ -34,8 +36,8 @@ void sf_store_read(const sf_data *d, int64_t index, double *x, int *label);
 void sf_store_fini(void *state); /* the `fini` of such members */
 
 /* ---- cifar10.c ---- */
-/* One binary batch: records of a label byte and 32 x 32 red, green and blue planes. Writes (32,32,3) pixels and
- * labels of size/3073 records; pixels NULL: only checks. */
+/* One binary batch: records of a label byte and 32 x 32 red, green and blue planes. Writes
+ * (32,32,3) pixels and labels of size/3073 records; pixels NULL: only checks. */
 int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, size_t size,
                    unsigned char *pixels, int *label);
 
@@ -55,7 +57,8 @@ typedef struct sf_normals {
 	int n, d;
 	double w[SF_LIST_MAX], mean[SF_LIST_MAX * 2], std[SF_LIST_MAX]; /* weights add up to 1 */
 } sf_normals;
-void sf_normals_read(const sf_data *d, const sf_normals *m, int64_t seed, int64_t index, double *x, int *label);
+void sf_normals_read(const sf_data *d, const sf_normals *m, int64_t seed, int64_t index, double *x,
+                     int *label);
 double sf_normals_logp(const sf_normals *m, const double *x, double alpha, double s, double *score);
 
 #endif

@@ -1,7 +1,7 @@
-/* fashion_mnist.c: Fashion-MNIST, 60,000 and 10,000 images of 28 x 28 in ten classes (Xiao, Rasul, Vollgraf 2017),
- * where Debian's package dataset-fashion-mnist puts it, or in another folder with files of the same names,
- * gzipped or not. Known answer: the training pixels add up to 3431114169 and the test pixels to 573469082, every
- * class has 6,000 and 1,000 images.
+/* fashion_mnist.c: Fashion-MNIST, 60,000 and 10,000 images of 28 x 28 in ten classes (Xiao, Rasul,
+ * Vollgraf 2017), where Debian's package dataset-fashion-mnist puts it, or in another folder with
+ * files of the same names, gzipped or not. Known answer: the training pixels add up to 3431114169
+ * and the test pixels to 573469082, every class has 6,000 and 1,000 images.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -16,10 +16,11 @@ typedef struct fashion {
 } fashion;
 
 static const sf_opt options[] = {
-        {"dir", "folder with the four IDX files", SF_OPT_STRING, offsetof(fashion, dir),
+	{"dir", "folder with the four IDX files", SF_OPT_STRING, offsetof(fashion, dir),
          "/usr/share/datasets/fashion-mnist", 0, 0, NULL},
-        {"split", "which part", SF_OPT_CHOICE, offsetof(fashion, split), "train", 0, 0, "train|test"},
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"split", "which part", SF_OPT_CHOICE, offsetof(fashion, split), "train", 0, 0,
+         "train|test"},
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 /* dir/name.gz, or dir/name where that is not there. */
@@ -35,7 +36,8 @@ static int locate(sf_data *d, const char *name, char *path, size_t size)
 	if (access(path, F_OK) == 0)
 		return SF_OK;
 	return sf_fail(ctx, SF_EIO,
-	               "data 'fashion-mnist': no %s in '%s'; install the package dataset-fashion-mnist (Debian, "
+	               "data 'fashion-mnist': no %s in '%s'; install the package "
+	               "dataset-fashion-mnist (Debian, "
 	               "Ubuntu) or set dir=FOLDER",
 	               name, f->dir);
 }
@@ -54,9 +56,9 @@ static int open_files(sf_data *d)
 }
 
 const sf_data_class sf_data_fashion_mnist = {
-        {"fashion-mnist", "garments, 28 x 28 grey, ten classes", "Xiao, Rasul, Vollgraf 2017", sizeof(fashion),
-         options, NULL, sf_store_fini},
-        open_files,
-        sf_store_read,
-        NULL,
+	{"fashion-mnist", "garments, 28 x 28 grey, ten classes", "Xiao, Rasul, Vollgraf 2017",
+         sizeof(fashion), options, NULL, sf_store_fini},
+	open_files,
+	sf_store_read,
+	NULL,
 };

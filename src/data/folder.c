@@ -1,4 +1,5 @@
-/* folder.c: the files of a folder and all below it, by their ending, in bytewise order of their paths.
+/* folder.c: the files of a folder and all below it, by their ending, in bytewise order of their
+ * paths.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/folder.h"
 
@@ -78,7 +79,8 @@ static int walk_folder(walk *w, const char *folder, int depth)
 	int i, rc = SF_OK;
 
 	if (depth == DEPTH_MAX)
-		return sf_fail(w->ctx, SF_ERANGE, "%s: folders nested more than %d deep", folder, DEPTH_MAX);
+		return sf_fail(w->ctx, SF_ERANGE, "%s: folders nested more than %d deep", folder,
+		               DEPTH_MAX);
 	dir = opendir(folder);
 	if (!dir || stat(folder, &st) < 0) {
 		rc = sf_fail(w->ctx, SF_EIO, "%s: cannot open folder: %s", folder, strerror(errno));
@@ -88,7 +90,8 @@ static int walk_folder(walk *w, const char *folder, int depth)
 	w->above[depth].ino = st.st_ino;
 	for (i = 0; i < depth; i++)
 		if (w->above[i].dev == st.st_dev && w->above[i].ino == st.st_ino) {
-			rc = sf_fail(w->ctx, SF_EIO, "%s: a symbolic link leads back to a folder above it", folder);
+			rc = sf_fail(w->ctx, SF_EIO,
+			             "%s: a symbolic link leads back to a folder above it", folder);
 			goto done;
 		}
 	while (rc == 0 && (errno = 0, entry = readdir(dir)))
@@ -120,7 +123,8 @@ int sf_folder_list(sf_ctx *ctx, const char *folder, const char *ending, sf_folde
 	w.out = out;
 	rc = walk_folder(&w, folder, 0);
 	if (rc == 0 && out->n == 0)
-		rc = sf_fail(ctx, SF_EFORMAT, "%s: no file that ends in '%s' in this folder or below", folder,
+		rc = sf_fail(ctx, SF_EFORMAT,
+		             "%s: no file that ends in '%s' in this folder or below", folder,
 		             ending);
 	if (rc < 0)
 		sf_folder_free(out);

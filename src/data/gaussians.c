@@ -1,5 +1,6 @@
-/* gaussians.c: equal normals on a circle, centres radius (cos 2 pi k/n, sin 2 pi k/n). Defaults are the common
- * "8 Gaussians": centres at 4 and deviation 1/2, both divided by sqrt 2. E|x|^2 = radius^2 + 2 std^2.
+/* gaussians.c: equal normals on a circle, centres radius (cos 2 pi k/n, sin 2 pi k/n). Defaults are
+ * the common "8 Gaussians": centres at 4 and deviation 1/2, both divided by sqrt 2. E|x|^2 =
+ * radius^2 + 2 std^2.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -12,13 +13,14 @@ typedef struct gaussians {
 } gaussians;
 
 static const sf_opt options[] = {
-        {"number", "normals on the circle", SF_OPT_INT, offsetof(gaussians, number), "8", 1, SF_LIST_MAX, NULL},
-        {"radius", "radius of the circle", SF_OPT_DOUBLE, offsetof(gaussians, radius), "2.8284271247461903", 0,
-         1e6, NULL},
-        {"std", "standard deviation of each", SF_OPT_DOUBLE, offsetof(gaussians, std), "0.35355339059327379",
-         1e-6, 1e6, NULL},
-        SF_TOY_SEED(gaussians),
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"number", "normals on the circle", SF_OPT_INT, offsetof(gaussians, number), "8", 1,
+         SF_LIST_MAX, NULL},
+	{"radius", "radius of the circle", SF_OPT_DOUBLE, offsetof(gaussians, radius),
+         "2.8284271247461903", 0, 1e6, NULL},
+	{"std", "standard deviation of each", SF_OPT_DOUBLE, offsetof(gaussians, std),
+         "0.35355339059327379", 1e-6, 1e6, NULL},
+	SF_TOY_SEED(gaussians),
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int describe(sf_data *d)
@@ -51,9 +53,9 @@ static double logp(const sf_data *d, const double *x, double alpha, double s, do
 }
 
 const sf_data_class sf_data_gaussians = {
-        {"gaussians", "equal normals on a circle", "common 2-D benchmark (8 Gaussians)", sizeof(gaussians),
-         options, NULL, NULL},
-        describe,
-        read_record,
-        logp,
+	{"gaussians", "equal normals on a circle", "common 2-D benchmark (8 Gaussians)",
+         sizeof(gaussians), options, NULL, NULL},
+	describe,
+	read_record,
+	logp,
 };

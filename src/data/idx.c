@@ -1,4 +1,5 @@
-/* idx.c: images in the IDX format of MNIST, plain or gzip, of any numeric type: (n,d), (n,h,w) or (n,h,w,c).
+/* idx.c: images in the IDX format of MNIST, plain or gzip, of any numeric type: (n,d), (n,h,w) or
+ * (n,h,w,c).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -9,12 +10,12 @@ typedef struct idx {
 } idx;
 
 static const sf_opt options[] = {
-        {"images", "IDX file of the records", SF_OPT_STRING, offsetof(idx, images), "", 0, 0, NULL},
-        {"labels", "IDX file of the labels; empty for none", SF_OPT_STRING, offsetof(idx, labels), "", 0, 0,
-         NULL},
-        {"levels", "grey levels; 0: 256 for bytes, else continuous", SF_OPT_INT, offsetof(idx, levels), "0", 0,
-         65536, NULL},
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"images", "IDX file of the records", SF_OPT_STRING, offsetof(idx, images), "", 0, 0, NULL},
+	{"labels", "IDX file of the labels; empty for none", SF_OPT_STRING, offsetof(idx, labels),
+         "", 0, 0, NULL},
+	{"levels", "grey levels; 0: 256 for bytes, else continuous", SF_OPT_INT,
+         offsetof(idx, levels), "0", 0, 65536, NULL},
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int open_files(sf_data *d)
@@ -27,9 +28,9 @@ static int open_files(sf_data *d)
 }
 
 const sf_data_class sf_data_idx = {
-        {"idx", "an IDX file (MNIST's format), plain or gzip", "LeCun, Cortes, Burges: MNIST's file format",
-         sizeof(idx), options, NULL, sf_store_fini},
-        open_files,
-        sf_store_read,
-        NULL,
+	{"idx", "an IDX file (MNIST's format), plain or gzip",
+         "LeCun, Cortes, Burges: MNIST's file format", sizeof(idx), options, NULL, sf_store_fini},
+	open_files,
+	sf_store_read,
+	NULL,
 };

@@ -1,5 +1,5 @@
-/* mixture.c: any mixture of isotropic normals in 1 to 64 dimensions, from lists. Known answer: the default, two
- * normals of deviation 1/2 at (-2,0) and (2,0), has covariance diag(4 + 1/4, 1/4).
+/* mixture.c: any mixture of isotropic normals in 1 to 64 dimensions, from lists. Known answer: the
+ * default, two normals of deviation 1/2 at (-2,0) and (2,0), has covariance diag(4 + 1/4, 1/4).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -12,15 +12,15 @@ typedef struct mixture {
 } mixture;
 
 static const sf_opt options[] = {
-        {"dim", "dimensions", SF_OPT_INT, offsetof(mixture, dim), "2", 1, SF_LIST_MAX, NULL},
-        {"weights", "weight of each normal; scaled to add up to 1", SF_OPT_LIST, offsetof(mixture, weights),
-         "1:1", 1e-12, 1e12, NULL},
-        {"means", "means, one after the other", SF_OPT_LIST, offsetof(mixture, means), "-2:0:2:0", -1e9, 1e9,
-         NULL},
-        {"stds", "standard deviations: one for each, or one for all", SF_OPT_LIST, offsetof(mixture, stds),
-         "0.5", 1e-9, 1e9, NULL},
-        SF_TOY_SEED(mixture),
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"dim", "dimensions", SF_OPT_INT, offsetof(mixture, dim), "2", 1, SF_LIST_MAX, NULL},
+	{"weights", "weight of each normal; scaled to add up to 1", SF_OPT_LIST,
+         offsetof(mixture, weights), "1:1", 1e-12, 1e12, NULL},
+	{"means", "means, one after the other", SF_OPT_LIST, offsetof(mixture, means), "-2:0:2:0",
+         -1e9, 1e9, NULL},
+	{"stds", "standard deviations: one for each, or one for all", SF_OPT_LIST,
+         offsetof(mixture, stds), "0.5", 1e-9, 1e9, NULL},
+	SF_TOY_SEED(mixture),
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int init(void *state, sf_ctx *ctx)
@@ -30,13 +30,16 @@ static int init(void *state, sf_ctx *ctx)
 	int i;
 
 	if (m->weights.n < 1)
-		return sf_fail(ctx, SF_EINVAL, "data 'mixture': weights is empty; expected one for each normal");
-	if (m->means.n != m->weights.n * m->dim)
 		return sf_fail(ctx, SF_EINVAL,
-		               "data 'mixture': %d numbers in means; %d weights in %d dimensions need %d",
-		               m->means.n, m->weights.n, (int)m->dim, (int)(m->weights.n * m->dim));
+		               "data 'mixture': weights is empty; expected one for each normal");
+	if (m->means.n != m->weights.n * m->dim)
+		return sf_fail(
+			ctx, SF_EINVAL,
+			"data 'mixture': %d numbers in means; %d weights in %d dimensions need %d",
+			m->means.n, m->weights.n, (int)m->dim, (int)(m->weights.n * m->dim));
 	if (m->stds.n != m->weights.n && m->stds.n != 1)
-		return sf_fail(ctx, SF_EINVAL, "data 'mixture': %d numbers in stds; expected 1 or %d", m->stds.n,
+		return sf_fail(ctx, SF_EINVAL,
+		               "data 'mixture': %d numbers in stds; expected 1 or %d", m->stds.n,
 		               m->weights.n);
 	m->m.n = m->weights.n;
 	m->m.d = (int)m->dim;
@@ -78,9 +81,9 @@ static double logp(const sf_data *d, const double *x, double alpha, double s, do
 }
 
 const sf_data_class sf_data_mixture = {
-        {"mixture", "any mixture of isotropic normals", "density and score in closed form", sizeof(mixture),
-         options, init, NULL},
-        describe,
-        read_record,
-        logp,
+	{"mixture", "any mixture of isotropic normals", "density and score in closed form",
+         sizeof(mixture), options, init, NULL},
+	describe,
+	read_record,
+	logp,
 };

@@ -1,9 +1,10 @@
 /* moons.c: two half circles that reach into each other, with a uniform on [0, pi]:
  *
- *     label 0: (cos a, sin a)    label 1: (1 - cos a, 1/2 - sin a)    then + noise, times 2, + (-1, -1/5)
+ *     label 0: (cos a, sin a)    label 1: (1 - cos a, 1/2 - sin a)
  *
- * scikit-learn's make_moons in the scale of the common 2-D benchmarks (noise 1/10 before scaling). Mean (0, 3/10);
- * the variance of x1 is 4 (3/4 + noise^2).
+ * then noise is added, and the point scaled by 2 and moved by (-1, -1/5): scikit-learn's make_moons
+ * in the scale of the common 2-D benchmarks (noise 1/10 before scaling). Mean (0, 3/10); the
+ * variance of x1 is 4 (3/4 + noise^2).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -15,10 +16,10 @@ typedef struct moons {
 } moons;
 
 static const sf_opt options[] = {
-        {"noise", "standard deviation around the half circles, before scaling by 2", SF_OPT_DOUBLE,
+	{"noise", "standard deviation around the half circles, before scaling by 2", SF_OPT_DOUBLE,
          offsetof(moons, noise), "0.1", 0, 100, NULL},
-        SF_TOY_SEED(moons),
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	SF_TOY_SEED(moons),
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int describe(sf_data *d)
@@ -42,9 +43,9 @@ static void read_record(const sf_data *d, int64_t index, double *x, int *label)
 }
 
 const sf_data_class sf_data_moons = {
-        {"moons", "two half circles that reach into each other",
+	{"moons", "two half circles that reach into each other",
          "common 2-D benchmark (scikit-learn's make_moons)", sizeof(moons), options, NULL, NULL},
-        describe,
-        read_record,
-        NULL,
+	describe,
+	read_record,
+	NULL,
 };

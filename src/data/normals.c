@@ -1,5 +1,6 @@
-/* normals.c: mixtures of isotropic normals, p = sum_k w_k N(m_k, s_k^2 I), and the same with data scaled by alpha and
- * noise N(0, s^2 I) added: each component becomes N(alpha m_k, v_k I) with v_k = alpha^2 s_k^2 + s^2, so
+/* normals.c: mixtures of isotropic normals, p = sum_k w_k N(m_k, s_k^2 I), and the same with data
+ * scaled by alpha and noise N(0, s^2 I) added: each component becomes N(alpha m_k, v_k I) with v_k
+ * = alpha^2 s_k^2 + s^2, so
  *
  *     score(x) = sum_k r_k (alpha m_k - x) / v_k,   r_k = w_k N(x; alpha m_k, v_k I) / p(x).
  *
@@ -8,7 +9,8 @@
 
 #include <math.h>
 
-void sf_normals_read(const sf_data *d, const sf_normals *m, int64_t seed, int64_t index, double *x, int *label)
+void sf_normals_read(const sf_data *d, const sf_normals *m, int64_t seed, int64_t index, double *x,
+                     int *label)
 {
 	sf_noise key = {(uint64_t)seed, SF_NOISE_DATA, 0};
 	double u, sum = 0;
@@ -50,6 +52,7 @@ double sf_normals_logp(const sf_normals *m, const double *x, double alpha, doubl
 		sum += exp(l[k] - top);
 	for (k = 0; score && k < m->n; k++)
 		for (i = 0; i < m->d; i++)
-			score[i] += exp(l[k] - top) / sum * (alpha * m->mean[k * m->d + i] - x[i]) / v[k];
+			score[i] += exp(l[k] - top) / sum * (alpha * m->mean[k * m->d + i] - x[i]) /
+			            v[k];
 	return top + log(sum);
 }

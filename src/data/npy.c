@@ -9,12 +9,12 @@ typedef struct npy {
 } npy;
 
 static const sf_opt options[] = {
-        {"path", "NPY file of the records", SF_OPT_STRING, offsetof(npy, path), "", 0, 0, NULL},
-        {"labels", "NPY file of the labels; empty for none", SF_OPT_STRING, offsetof(npy, labels), "", 0, 0,
-         NULL},
-        {"levels", "grey levels; 0: 256 for bytes, else continuous", SF_OPT_INT, offsetof(npy, levels), "0", 0,
-         65536, NULL},
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"path", "NPY file of the records", SF_OPT_STRING, offsetof(npy, path), "", 0, 0, NULL},
+	{"labels", "NPY file of the labels; empty for none", SF_OPT_STRING, offsetof(npy, labels),
+         "", 0, 0, NULL},
+	{"levels", "grey levels; 0: 256 for bytes, else continuous", SF_OPT_INT,
+         offsetof(npy, levels), "0", 0, 65536, NULL},
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int open_files(sf_data *d)
@@ -37,9 +37,9 @@ static int open_files(sf_data *d)
 }
 
 const sf_data_class sf_data_npy = {
-        {"npy", "a NumPy file", "NumPy's NPY format, versions 1.0 to 3.0", sizeof(npy), options, NULL,
-         sf_store_fini},
-        open_files,
-        sf_store_read,
-        NULL,
+	{"npy", "a NumPy file", "NumPy's NPY format, versions 1.0 to 3.0", sizeof(npy), options,
+         NULL, sf_store_fini},
+	open_files,
+	sf_store_read,
+	NULL,
 };

@@ -1,5 +1,6 @@
-/* png.c: all PNG files below a folder, in bytewise order of their paths, of one size. Where every file lies in a
- * folder inside it and there are several of those, their sorted names are the classes.
+/* png.c: all PNG files below a folder, in bytewise order of their paths, of one size. Where every
+ * file lies in a folder inside it and there are several of those, their sorted names are the
+ * classes.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 #include "data/folder.h"
@@ -13,10 +14,10 @@ typedef struct pngs {
 } pngs;
 
 static const sf_opt options[] = {
-        {"path", "folder of PNG files", SF_OPT_STRING, offsetof(pngs, path), "", 0, 0, NULL},
-        {"channels", "1 grey, 3 colour (grey files are widened), 0 as the first file", SF_OPT_INT,
+	{"path", "folder of PNG files", SF_OPT_STRING, offsetof(pngs, path), "", 0, 0, NULL},
+	{"channels", "1 grey, 3 colour (grey files are widened), 0 as the first file", SF_OPT_INT,
          offsetof(pngs, channels), "0", 0, 3, NULL},
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int init(void *state, sf_ctx *ctx)
@@ -45,10 +46,13 @@ static int load(sf_data *d, const sf_folder *f, size_t i)
 		rc = sf_array_new(ctx, s->path, SF_U8, 4, dim, x);
 	}
 	if (rc == 0 && (h != x->dim[1] || w != x->dim[2]))
-		rc = sf_fail(ctx, SF_EMISMATCH, "%s: %lld x %lld pixels; expected %lld x %lld as in %s", f->path[i],
-		             (long long)w, (long long)h, (long long)x->dim[2], (long long)x->dim[1], f->path[0]);
+		rc = sf_fail(ctx, SF_EMISMATCH,
+		             "%s: %lld x %lld pixels; expected %lld x %lld as in %s", f->path[i],
+		             (long long)w, (long long)h, (long long)x->dim[2], (long long)x->dim[1],
+		             f->path[0]);
 	if (rc == 0 && c > x->dim[3])
-		rc = sf_fail(ctx, SF_EMISMATCH, "%s: a colour image among grey ones; channels=3 reads all as colour",
+		rc = sf_fail(ctx, SF_EMISMATCH,
+		             "%s: a colour image among grey ones; channels=3 reads all as colour",
 		             f->path[i]);
 	if (rc == 0) {
 		to = (unsigned char *)x->data + (int64_t)i * h * w * x->dim[3];
@@ -60,7 +64,8 @@ static int load(sf_data *d, const sf_folder *f, size_t i)
 	return rc;
 }
 
-/* Compares the first parts of two paths ("a/..." is before "a-b/...", although '-' sorts before '/'). */
+/* Compares the first parts of two paths ("a/..." is before "a-b/...", although '-' sorts before
+ * '/'). */
 static int compare_class(const char *a, const char *b)
 {
 	for (; *a == *b && *a != '/'; a++, b++)
@@ -70,8 +75,9 @@ static int compare_class(const char *a, const char *b)
 	return *b == '/' || (*a != '/' && (unsigned char)*a > (unsigned char)*b) ? 1 : -1;
 }
 
-/* Files are sorted, so that most of a class are neighbours: the classes seen so far are searched from the last.
- * `first` holds a file of each class in order of appearance; labels count the names that sort before. */
+/* Files are sorted, so that most of a class are neighbours: the classes seen so far are searched
+ * from the last. `first` holds a file of each class in order of appearance; labels count the names
+ * that sort before. */
 static int label(sf_data *d, const sf_folder *f)
 {
 	pngs *s = sf_data_state(d);
@@ -137,9 +143,9 @@ static int open_files(sf_data *d)
 }
 
 const sf_data_class sf_data_png = {
-        {"png", "a folder of PNG files; its folders are the classes", "Portable Network Graphics (ISO/IEC 15948)",
-         sizeof(pngs), options, init, sf_store_fini},
-        open_files,
-        sf_store_read,
-        NULL,
+	{"png", "a folder of PNG files; its folders are the classes",
+         "Portable Network Graphics (ISO/IEC 15948)", sizeof(pngs), options, init, sf_store_fini},
+	open_files,
+	sf_store_read,
+	NULL,
 };

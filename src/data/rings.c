@@ -1,5 +1,5 @@
-/* rings.c: circles of radius 3k/n, k = 1 .. n, with equal weight, plus noise. The common 2-D benchmark has n = 4
- * and noise 0.08. Mean 0; E|x|^2 = 3 (n+1)(2n+1)/(2 n^2) + 2 noise^2.
+/* rings.c: circles of radius 3k/n, k = 1 .. n, with equal weight, plus noise. The common 2-D
+ * benchmark has n = 4 and noise 0.08. Mean 0; E|x|^2 = 3 (n+1)(2n+1)/(2 n^2) + 2 noise^2.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -11,11 +11,11 @@ typedef struct rings {
 } rings;
 
 static const sf_opt options[] = {
-        {"number", "circles", SF_OPT_INT, offsetof(rings, number), "4", 1, 64, NULL},
-        {"noise", "standard deviation around the circles", SF_OPT_DOUBLE, offsetof(rings, noise), "0.08", 0,
-         100, NULL},
-        SF_TOY_SEED(rings),
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"number", "circles", SF_OPT_INT, offsetof(rings, number), "4", 1, 64, NULL},
+	{"noise", "standard deviation around the circles", SF_OPT_DOUBLE, offsetof(rings, noise),
+         "0.08", 0, 100, NULL},
+	SF_TOY_SEED(rings),
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int describe(sf_data *d)
@@ -41,8 +41,9 @@ static void read_record(const sf_data *d, int64_t index, double *x, int *label)
 }
 
 const sf_data_class sf_data_rings = {
-        {"rings", "circles around one centre", "common 2-D benchmark", sizeof(rings), options, NULL, NULL},
-        describe,
-        read_record,
-        NULL,
+	{"rings", "circles around one centre", "common 2-D benchmark", sizeof(rings), options, NULL,
+         NULL},
+	describe,
+	read_record,
+	NULL,
 };

@@ -6,8 +6,10 @@
 
 enum { CLASSES_MAX = 1000000, BLOCK = 1024 };
 
-/* Least and largest value; refuses what is not finite, or with levels not a whole number below them. */
-static int scan(sf_ctx *ctx, const char *what, const sf_array *x, int64_t levels, double *lo, double *hi)
+/* Least and largest value; refuses what is not finite, or with levels not a whole number below
+ * them. */
+static int scan(sf_ctx *ctx, const char *what, const sf_array *x, int64_t levels, double *lo,
+                double *hi)
 {
 	double v[BLOCK];
 	int64_t at, i, n;
@@ -19,12 +21,15 @@ static int scan(sf_ctx *ctx, const char *what, const sf_array *x, int64_t levels
 		sf_array_range(x, at, n, v);
 		for (i = 0; i < n; i++) {
 			if (!isfinite(v[i]))
-				return sf_fail(ctx, SF_EFORMAT, "%s: element %lld is not finite", what,
-				               (long long)(at + i));
-			if (levels > 0 && (v[i] < 0 || v[i] >= (double)levels || v[i] != floor(v[i])))
+				return sf_fail(ctx, SF_EFORMAT, "%s: element %lld is not finite",
+				               what, (long long)(at + i));
+			if (levels > 0 &&
+			    (v[i] < 0 || v[i] >= (double)levels || v[i] != floor(v[i])))
 				return sf_fail(ctx, SF_EFORMAT,
-				               "%s: element %lld is %g; expected whole numbers from 0 to %lld",
-				               what, (long long)(at + i), v[i], (long long)levels - 1);
+				               "%s: element %lld is %g; expected whole numbers "
+				               "from 0 to %lld",
+				               what, (long long)(at + i), v[i],
+				               (long long)levels - 1);
 			*lo = v[i] < *lo ? v[i] : *lo;
 			*hi = v[i] > *hi ? v[i] : *hi;
 		}
@@ -40,10 +45,12 @@ int sf_store_describe(sf_data *d, const char *what, int64_t levels)
 	int i;
 
 	if (x->rank < 2 || x->rank > 4)
-		return sf_fail(ctx, SF_EFORMAT, "%s: %d dimensions; expected (n,d), (n,h,w) or (n,h,w,c)", what,
+		return sf_fail(ctx, SF_EFORMAT,
+		               "%s: %d dimensions; expected (n,d), (n,h,w) or (n,h,w,c)", what,
 		               x->rank);
 	if (x->size == 0)
-		return sf_fail(ctx, SF_EFORMAT, "%s: no records, or records without elements", what);
+		return sf_fail(ctx, SF_EFORMAT, "%s: no records, or records without elements",
+		               what);
 	info->n = x->dim[0];
 	info->rank = x->rank == 2 ? 1 : 3;
 	info->dim[0] = x->dim[1];
@@ -72,7 +79,8 @@ int sf_store_label(sf_data *d, const char *what, const sf_array *labels)
 	int64_t i;
 
 	if (labels->rank != 1 || labels->size != d->info.n)
-		return sf_fail(ctx, SF_EMISMATCH, "%s: %lld labels in %d dimensions; expected (%lld), one a record",
+		return sf_fail(ctx, SF_EMISMATCH,
+		               "%s: %lld labels in %d dimensions; expected (%lld), one a record",
 		               what, (long long)labels->size, labels->rank, (long long)d->info.n);
 	s->label = sf_alloc((size_t)labels->size, sizeof *s->label);
 	if (!s->label)
@@ -82,8 +90,8 @@ int sf_store_label(sf_data *d, const char *what, const sf_array *labels)
 
 		if (!(v >= 0 && v < CLASSES_MAX) || v != floor(v))
 			return sf_fail(ctx, SF_EFORMAT,
-			               "%s: label %lld is %g; expected a whole number from 0 to %d", what,
-			               (long long)i, v, CLASSES_MAX - 1);
+			               "%s: label %lld is %g; expected a whole number from 0 to %d",
+			               what, (long long)i, v, CLASSES_MAX - 1);
 		s->label[i] = (int)v;
 		if (s->label[i] >= d->info.classes)
 			d->info.classes = s->label[i] + 1;

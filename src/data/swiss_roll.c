@@ -1,6 +1,6 @@
-/* swiss_roll.c: a spiral, (t cos t, t sin t)/5 + noise, t uniform on [3 pi/2, 9 pi/2]; scikit-learn's
- * make_swiss_roll seen from the side, in the scale of the common 2-D benchmarks (noise 1/5).
- * Mean (2/5, 2/(15 pi)); E|x|^2 = 117 pi^2/300 + 2 noise^2.
+/* swiss_roll.c: a spiral, (t cos t, t sin t)/5 + noise, t uniform on [3 pi/2, 9 pi/2];
+ * scikit-learn's make_swiss_roll seen from the side, in the scale of the common 2-D benchmarks
+ * (noise 1/5). Mean (2/5, 2/(15 pi)); E|x|^2 = 117 pi^2/300 + 2 noise^2.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -12,10 +12,10 @@ typedef struct roll {
 } roll;
 
 static const sf_opt options[] = {
-        {"noise", "standard deviation around the spiral", SF_OPT_DOUBLE, offsetof(roll, noise), "0.2", 0, 100,
-         NULL},
-        SF_TOY_SEED(roll),
-        {NULL, NULL, 0, 0, NULL, 0, 0, NULL},
+	{"noise", "standard deviation around the spiral", SF_OPT_DOUBLE, offsetof(roll, noise),
+         "0.2", 0, 100, NULL},
+	SF_TOY_SEED(roll),
+	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
 static int describe(sf_data *d)
@@ -37,9 +37,10 @@ static void read_record(const sf_data *d, int64_t index, double *x, int *label)
 }
 
 const sf_data_class sf_data_swiss_roll = {
-        {"swiss-roll", "a spiral", "common 2-D benchmark (scikit-learn's make_swiss_roll from the side)",
-         sizeof(roll), options, NULL, NULL},
-        describe,
-        read_record,
-        NULL,
+	{"swiss-roll", "a spiral",
+         "common 2-D benchmark (scikit-learn's make_swiss_roll from the side)", sizeof(roll),
+         options, NULL, NULL},
+	describe,
+	read_record,
+	NULL,
 };

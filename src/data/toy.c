@@ -1,6 +1,6 @@
-/* toy.c: what generators share. Record i is made from counter-based noise with the key (seed, purpose data,
- * sample i), so that any record can be made on its own, in any order, on any machine. Elements 0 to 3 of the
- * stream are uniforms, elements 4 to 7 normals.
+/* toy.c: what generators share. Record i is made from counter-based noise with the key (seed,
+ * purpose data, sample i), so that any record can be made on its own, in any order, on any machine.
+ * Elements 0 to 3 of the stream are uniforms, elements 4 to 7 normals.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 

@@ -1,13 +1,14 @@
 /* view.c: what a training loop reads. Values v as stored become x = (v - shift)/scale with
  *
- *                       grey levels 0 .. L-1          dequantised, v + u in [0,L)     others, lo .. hi
- *     unit   [0,1]      shift 0, scale L-1            0, L                            lo, hi - lo
- *     pm1    [-1,1]     shift (L-1)/2, scale (L-1)/2  L/2, L/2                        (lo+hi)/2, (hi-lo)/2
- *     standard          shift = mean, scale = deviation / std, over all coordinates
+ *                     levels 0 .. L-1    dequantised, v + u    others, lo .. hi
+ *     unit [0,1]      0, L-1             0, L                  lo, hi-lo
+ *     pm1 [-1,1]      (L-1)/2, (L-1)/2   L/2, L/2              (lo+hi)/2, (hi-lo)/2
+ *     standard        mean, deviation/std over all coordinates
  *
- * Draw k is record pi_e(k mod n) in epoch e = k / n, for a permutation pi_e keyed by (seed, e); a source without end
- * gives its record k. So any worker can make any draw, and a resumed run goes on where it was.
- * Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with it 1/12 to the variance.
+ * Draw k is record pi_e(k mod n) in epoch e = k / n, for a permutation pi_e keyed by (seed, e); a
+ * source without end gives its record k. So any worker can make any draw, and a resumed run goes on
+ * where it was. Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with
+ * it 1/12 to the variance.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"
 
@@ -15,8 +16,8 @@
 
 enum { STATISTICS = 10000, PIECE = 256 };
 
-/* Mean and deviation of all coordinates of the first records, in index order. Sums run around `lo`, so that an
- * offset does not swallow the deviation; grey levels give exact sums. */
+/* Mean and deviation of all coordinates of the first records, in index order. Sums run around `lo`,
+ * so that an offset does not swallow the deviation; grey levels give exact sums. */
 static int statistics(const sf_data *d, double *mean, double *std)
 {
 	const sf_data_info *info = &d->info;
@@ -24,7 +25,8 @@ static int statistics(const sf_data *d, double *mean, double *std)
 	double *x = sf_alloc((size_t)info->size, sizeof *x), s1 = 0, s2 = 0, count;
 
 	if (!x)
-		return sf_fail(d->base.ctx, SF_ENOMEM, "data '%s': out of memory", d->base.cls->name);
+		return sf_fail(d->base.ctx, SF_ENOMEM, "data '%s': out of memory",
+		               d->base.cls->name);
 	for (i = 0; i < n; i++) {
 		double r1 = 0, r2 = 0;
 
@@ -51,17 +53,19 @@ static int check(const sf_data *d, sf_scaling scaling, double std, int flip, int
 	sf_ctx *ctx = d->base.ctx;
 
 	if (flip && d->info.rank != 3)
-		return sf_fail(ctx, SF_EUNSUP, "data '%s' has no left and right to flip; only images have", name);
+		return sf_fail(ctx, SF_EUNSUP,
+		               "data '%s' has no left and right to flip; only images have", name);
 	if (dequantise && !d->info.levels)
 		return sf_fail(ctx, SF_EUNSUP, "data '%s' has no grey levels to dequantise", name);
 	if (scaling == SF_SCALE_STANDARD && !(std > 0 && isfinite(std)))
-		return sf_fail(ctx, SF_ERANGE, "standard deviation %g to scale data '%s' to; expected > 0", std,
+		return sf_fail(ctx, SF_ERANGE,
+		               "standard deviation %g to scale data '%s' to; expected > 0", std,
 		               name);
 	return SF_OK;
 }
 
-int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int dequantise, uint64_t seed,
-                 sf_view *view)
+int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int dequantise,
+                 uint64_t seed, sf_view *view)
 {
 	const sf_data_info *info = &d->info;
 	double lo = info->levels ? 0 : info->lo, mean = 0, deviation = 0;

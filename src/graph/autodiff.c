@@ -69,8 +69,6 @@ int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 	sf_var v, *grad = NULL;
 
 	for (i = 0; i < n; i++)
-		out[i] = SF_NOVAR;
-	for (i = 0; i < n; i++)
 		if (g->status == 0 && (wrt[i] < 0 || wrt[i] >= g->n))
 			sf_graph_fail(g, SF_EINVAL, "grad: argument %d is not a variable of this graph", i + 1);
 	if (g->status == 0 && (y < 0 || y >= g->n))
@@ -79,7 +77,7 @@ int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 		sf_graph_fail(g, SF_EMISMATCH, "grad: y is %s, expected a scalar",
 		              sf_shape_text(sf_shape_of(g, y), text));
 	if (g->status < 0)
-		return sf_graph_status(g);
+		goto done;
 	use = sf_alloc((size_t)g->n, sizeof *use);
 	grad = sf_alloc((size_t)g->n, sizeof *grad);
 	if (!use || !grad) {
@@ -98,14 +96,15 @@ int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 	for (v = y; v >= 0 && g->status == 0; v--)
 		if (grad[v] != SF_NOVAR && sf_ops[g->node[v].op].vjp && step_back(g, v, use, grad) < 0)
 			goto done;
-	for (i = 0; i < n && g->status == 0; i++) {
-		out[i] = grad[wrt[i]];
-		if (out[i] == SF_NOVAR)
-			out[i] = sf_fill(g, 0, sf_shape_of(g, wrt[i]));
-		else
-			check_shape(g, "gradient", wrt[i], out[i]);
+	for (i = 0; i < n && g->status == 0; i++) { /* `out` may be the same array as `wrt` */
+		sf_var x = wrt[i];
+
+		out[i] = grad[x] == SF_NOVAR ? sf_fill(g, 0, sf_shape_of(g, x)) : grad[x];
+		check_shape(g, "gradient", x, out[i]);
 	}
 done:
+	for (i = 0; i < n && g->status < 0; i++)
+		out[i] = SF_NOVAR;
 	g->deriving = nested;
 	sf_free(use);
 	sf_free(grad);

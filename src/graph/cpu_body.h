@@ -1,10 +1,10 @@
-/* cpu_body.h: all operations of the CPU executor for one element type. Included once by cpu_f32.c and
- * once by cpu_f64.c, after exec.h (whose kernel tables use T as well), with
- *   T, KERN, KERNELS, CPU        the element type, its kernel table, the table's getter, our name
- *   NOISE_NORMAL, NOISE_UNIFORM  its noise
+/* cpu_body.h: all operations of the CPU executor for one element type. Included once by cpu_f32.c
+ * and once by cpu_f64.c, after exec.h (whose kernel tables use T as well), with T, KERN, KERNELS,
+ * CPU        the element type, its kernel table, the table's getter, our name NOISE_NORMAL,
+ * NOISE_UNIFORM  its noise
  *
- * Each function runs one step on the l->n samples of a lane. Operands and result are dense; sample s of
- * value v starts at at(l, v) + s * skip(p, v), and skip is 0 for shared values, so that every
+ * Each function runs one step on the l->n samples of a lane. Operands and result are dense; sample
+ * s of value v starts at at(l, v) + s * skip(p, v), and skip is 0 for shared values, so that every
  * mixture of shared and per-sample operands works.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <string.h>

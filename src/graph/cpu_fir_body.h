@@ -1,8 +1,8 @@
 /* cpu_fir_body.h: separable FIR resampling, first along the rows, then along the columns; part of
  * cpu_body.h.
  *
- *     y[o] = sum_j f[L-1-j] z[o down + j],   z[q] = x[(q - pad0)/up] where that is a whole index, else 0
- * SPDX-License-Identifier: BSD-3-Clause */
+ *     y[o] = sum_j f[L-1-j] z[o down + j],   z[q] = x[(q - pad0)/up] where that is a whole index,
+ * else 0 SPDX-License-Identifier: BSD-3-Clause */
 
 static size_t upfirdn_scratch(const sf_plan *p, const sf_work *s)
 {
@@ -29,8 +29,8 @@ static void add_scaled(const KERN *k, int64_t n, T c, const T *a, int first, T *
 }
 
 /* One axis: `to` vectors of n elements out of `from`. */
-static void resample(const KERN *k, const sf_node *node, int64_t from, int64_t to, int64_t n, const T *x,
-                     T *y)
+static void resample(const KERN *k, const sf_node *node, int64_t from, int64_t to, int64_t n,
+                     const T *x, T *y)
 {
 	int64_t up = node->i[0], down = node->i[1], pad = node->i[2], o, j;
 
@@ -42,7 +42,8 @@ static void resample(const KERN *k, const sf_node *node, int64_t from, int64_t t
 
 			if (q < 0 || q % up != 0 || q / up >= from)
 				continue;
-			add_scaled(k, n, (T)node->tap[node->ntap - 1 - j], x + q / up * n, first, y);
+			add_scaled(k, n, (T)node->tap[node->ntap - 1 - j], x + q / up * n, first,
+			           y);
 			first = 0;
 		}
 		if (first)
@@ -58,7 +59,8 @@ static void run_upfirdn(const sf_lane *l, int v, int64_t n)
 	T *rows = l->scratch;
 
 	for (i = 0; i < n; i++) {
-		resample(l->kern, node, x->dim[0], y->dim[0], x->dim[1] * c, at(l, node->in[0]) + i * x->size, rows);
+		resample(l->kern, node, x->dim[0], y->dim[0], x->dim[1] * c,
+		         at(l, node->in[0]) + i * x->size, rows);
 		for (r = 0; r < y->dim[0]; r++)
 			resample(l->kern, node, x->dim[1], y->dim[1], c, rows + r * x->dim[1] * c,
 			         at(l, v) + i * y->size + r * y->dim[1] * c);

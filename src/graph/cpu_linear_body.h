@@ -38,20 +38,28 @@ static void multiply(const sf_lane *l, const product *d, int64_t rows, const T *
 {
 	const KERN *k = l->kern;
 
-	k->gemm(rows, d->m, d->k, a, d->ta ? 1 : d->k, d->ta ? d->r : 1, b, d->m, accumulate, NULL, c, d->m);
+	k->gemm(rows, d->m, d->k, a, d->ta ? 1 : d->k, d->ta ? d->r : 1, b, d->m, accumulate, NULL,
+	        c, d->m);
+}
+
+/* The second operand as it was packed before the shards. */
+static const T *packed_of(const sf_lane *l, const sf_work *s)
+{
+	const void *data = l->p->memory + l->p->buf[l->p->pack[s->pack].buf].offset;
+
+	return data;
 }
 
 /* Matrix b as (k,m): itself, its packed transpose, or transposed into scratch memory. */
-static const T *upright(const sf_lane *l, const product *d, const sf_work *s, const T *b, int64_t item,
-                        const T **held)
+static const T *upright(const sf_lane *l, const product *d, const sf_work *s, const T *b,
+                        int64_t item, const T **held)
 {
 	const KERN *k = l->kern;
 
 	if (!d->tb)
 		return b + item * d->k * d->m;
 	if (s->pack >= 0)
-		return (const T *)(l->p->memory + l->p->buf[l->p->pack[s->pack].buf].offset) +
-		       item * d->k * d->m;
+		return packed_of(l, s) + item * d->k * d->m;
 	b += item * d->k * d->m;
 	if (*held != b)
 		k->transpose(d->m, d->k, b, d->k, l->scratch, d->m);
@@ -116,7 +124,7 @@ static void run_conv(const sf_lane *l, const sf_work *s, int64_t n)
 	const T *packed = here;
 
 	if (s->pack >= 0) {
-		packed = (const T *)(l->p->memory + l->p->buf[l->p->pack[s->pack].buf].offset);
+		packed = packed_of(l, s);
 	} else {
 		scratch += pack_room(k, &c);
 		k->conv_pack(&c, node->op == SF_OP_CONV_DATA, at(l, node->in[1]), here);

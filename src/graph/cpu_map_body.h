@@ -22,7 +22,8 @@ static void fetch_grid(const sf_view *v, const T *p, int64_t e, int64_t n, T *o)
 		rest /= d[2];
 		at1 = rest % d[1];
 		rest /= d[1];
-		a = p + at3 * s[3] + at2 * s[2] + at1 * s[1] + rest % d[0] * s[0] + rest / d[0] * v->sample;
+		a = p + at3 * s[3] + at2 * s[2] + at1 * s[1] + rest % d[0] * s[0] +
+		    rest / d[0] * v->sample;
 		run = least(d[3] - at3, n);
 		if (s[3] == 1)
 			memcpy(o, a, (size_t)run * sizeof *o);
@@ -130,7 +131,8 @@ static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n
 			fetch(va, a, e, n, o);
 			return;
 		}
-		op = v->node.op == SF_OP_BROADCAST ? SF_EW1_COPY : SF_EW1_SCALE + (int)(v->node.op - SF_OP_SCALE);
+		op = v->node.op == SF_OP_BROADCAST ? SF_EW1_COPY
+		                                   : SF_EW1_SCALE + (int)(v->node.op - SF_OP_SCALE);
 		k->map1[op](n, held ? a : fetch(va, a, e, n, room), v->node.c, o);
 		return;
 	}

@@ -36,8 +36,8 @@ static void run_norm(const sf_lane *l, int v, int64_t n)
 		k->norm_forward(size / c, c, (int)node->i[0], node->c, (int)node->i[1],
 		                at(l, node->in[0]) + i * skip(l->p, node->in[0]),
 		                at(l, node->in[1]) + i * skip(l->p, node->in[1]),
-		                at(l, node->in[2]) + i * skip(l->p, node->in[2]), at(l, v) + i * size,
-		                l->scratch);
+		                at(l, node->in[2]) + i * skip(l->p, node->in[2]),
+		                at(l, v) + i * size, l->scratch);
 }
 
 static void run_norm_grad(const sf_lane *l, const sf_work *s, int64_t n)
@@ -62,5 +62,6 @@ static void run_norm_grad(const sf_lane *l, const sf_work *s, int64_t n)
 		                 at(l, node->in[0]) + i * skip(l->p, node->in[0]),
 		                 at(l, node->in[1]) + i * skip(l->p, node->in[1]),
 		                 at(l, node->in[2]) + i * skip(l->p, node->in[2]),
-		                 at(l, node->in[3]) + i * skip(l->p, node->in[3]), dx + i * step, dw, dw + c);
+		                 at(l, node->in[3]) + i * skip(l->p, node->in[3]), dx + i * step,
+		                 dw, dw + c);
 }

@@ -74,7 +74,8 @@ static void run_permute(const sf_lane *l, int v, int64_t n)
 		pitch[k] = stride;
 		stride *= from->dim[k];
 	}
-	for (k = 0; k < node->shape.rank; k++) { /* neighbours that stay neighbours are one dimension */
+	for (k = 0; k < node->shape.rank;
+	     k++) { /* neighbours that stay neighbours are one dimension */
 		int64_t dim = node->shape.dim[k], p = pitch[node->i[k]];
 
 		if (dim == 1)
@@ -96,7 +97,8 @@ static void run_permute(const sf_lane *l, int v, int64_t n)
 	for (m = 0; m < n; m++, a += from->size)
 		for (i = 0; i < d[0]; i++)
 			for (j = 0; j < d[1]; j++, o += d[2] * d[3])
-				permute_plane(l->kern, d[2], d[3], a + i * s[0] + j * s[1], s[2], s[3], o);
+				permute_plane(l->kern, d[2], d[3], a + i * s[0] + j * s[1], s[2],
+				              s[3], o);
 }
 
 /* A whole number in [0, rows), or -1. */
@@ -133,7 +135,8 @@ static int run_gather_or_scatter(sf_lane *l, int v, int64_t n)
 		if (scatter)
 			kern->axpy(k, 1, a + s * skip(l->p, node->in[0]), o + r * k);
 		else
-			memcpy(o + s * k, a + s * skip(l->p, node->in[0]) + r * k, (size_t)k * sizeof *o);
+			memcpy(o + s * k, a + s * skip(l->p, node->in[0]) + r * k,
+			       (size_t)k * sizeof *o);
 	}
 	return SF_OK;
 }

@@ -1,7 +1,7 @@
 /* cpu_sum_body.h: sums over dimensions and over the batch; part of cpu_body.h.
  *
- * Neighbouring dimensions that are kept, or summed, merge into groups, so that nearly every sum is a
- * sum of rows, sums along rows, or both in turn. A batch sum goes sample by sample.
+ * Neighbouring dimensions that are kept, or summed, merge into groups, so that nearly every sum is
+ * a sum of rows, sums along rows, or both in turn. A batch sum goes sample by sample.
  * SPDX-License-Identifier: BSD-3-Clause */
 
 typedef struct group {

@@ -149,12 +149,6 @@ sf_var sf_jvp_map2(sf_graph *g, sf_var y, const sf_var *tangent)
 
 /* ---- builders ---- */
 
-/* A map of a number known while building is a number; then nothing has to run. */
-static int is_number(sf_graph *g, sf_var a, double *c)
-{
-	return sf_is_const(g, a, c);
-}
-
 /* Is b one number, and the result of the shape of a? */
 static int other_is_number(sf_graph *g, sf_var a, sf_var b, double *c)
 {
@@ -168,7 +162,7 @@ sf_var sf_scale(sf_graph *g, sf_var a, double c)
 
 	if (!sf_usable(g, SF_OP_SCALE, a, a))
 		return SF_NOVAR;
-	if (is_number(g, a, &v))
+	if (sf_is_const(g, a, &v)) /* a map of a number is a number: nothing has to run */
 		return sf_fill(g, c * v, g->node[a].shape);
 	if (g->node[a].op == SF_OP_SCALE) {
 		c *= g->node[a].c;
@@ -187,7 +181,7 @@ sf_var sf_offset(sf_graph *g, sf_var a, double c)
 
 	if (!sf_usable(g, SF_OP_OFFSET, a, a))
 		return SF_NOVAR;
-	if (is_number(g, a, &v))
+	if (sf_is_const(g, a, &v))
 		return sf_fill(g, v + c, g->node[a].shape);
 	if (c == 0)
 		return a;

@@ -68,7 +68,8 @@ static void *address(const sf_plan *p, const sf_val *v, int worker, int slot, in
 	b = &p->buf[v->buf];
 	if (b->region == SF_IN_SHARED)
 		return p->memory + b->offset;
-	return p->memory + p->shared_bytes + (size_t)worker * (p->arena_bytes + p->scratch_bytes) + b->offset;
+	return p->memory + p->shared_bytes + (size_t)worker * (p->arena_bytes + p->scratch_bytes) +
+	       b->offset;
 }
 
 static void open_lane(const job *j, sf_lane *l, int worker, int slot, int64_t first, int64_t n)
@@ -167,7 +168,8 @@ static int run_shard(void *arg, int64_t tile, int worker)
 	int64_t shard = sf_tree_next(j->p->tree, &slot);
 
 	(void)tile;
-	open_lane(j, &l, worker, slot, part_start(j, shard), part_start(j, shard + 1) - part_start(j, shard));
+	open_lane(j, &l, worker, slot, part_start(j, shard),
+	          part_start(j, shard + 1) - part_start(j, shard));
 	if (l.n > 0) {
 		rc = run_phase(&l, SF_SHARD);
 		copy_outputs(&l, 1);
@@ -195,8 +197,9 @@ static int report(const job *j)
 	const sf_plan *p = j->p;
 	const sf_val *v = &p->val[j->failed.bad];
 
-	return sf_fail(p->ctx, j->rc, "node %d (%s): index %g of sample %lld is not a row of the table",
-	               v->var, sf_ops[v->node.op].name, j->failed.bad_index,
+	return sf_fail(p->ctx, j->rc,
+	               "node %d (%s): index %g of sample %lld is not a row of the table", v->var,
+	               sf_ops[v->node.op].name, j->failed.bad_index,
 	               (long long)j->failed.bad_sample);
 }
 
@@ -207,17 +210,20 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 
 	for (i = 0; i < p->nval; i++)
 		if (p->val[i].node.op == SF_OP_INPUT && !p->val[i].bound)
-			return sf_fail(p->ctx, SF_EINVAL, "input '%s' is not bound", p->val[i].node.name);
+			return sf_fail(p->ctx, SF_EINVAL, "input '%s' is not bound",
+			               p->val[i].node.name);
 	if (p->needs_params && !p->params)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan's parameters are not bound");
 	if (run->n < 1 || run->n > (INT64_C(1) << 40))
-		return sf_fail(p->ctx, SF_EINVAL, "a run of %lld samples (expected 1 to 2^40)", (long long)run->n);
+		return sf_fail(p->ctx, SF_EINVAL, "a run of %lld samples (expected 1 to 2^40)",
+		               (long long)run->n);
 	if (run->first_sample > (UINT64_C(1) << 48) - (uint64_t)run->n)
 		return sf_fail(p->ctx, SF_ERANGE, "sample numbers must stay below 2^48");
 	if (s == 0)
 		s = (run->n + p->max_shard - 1) / p->max_shard;
 	if (s < 1 || s > SF_MAXSHARDS)
-		return sf_fail(p->ctx, SF_EINVAL, "%lld samples in %lld parts (expected 1 to %d parts)",
+		return sf_fail(p->ctx, SF_EINVAL,
+		               "%lld samples in %lld parts (expected 1 to %d parts)",
 		               (long long)run->n, (long long)s, SF_MAXSHARDS);
 	if ((run->n + s - 1) / s > p->max_shard)
 		return sf_fail(p->ctx, SF_EINVAL, "parts of %lld samples in a plan for %lld",
@@ -225,7 +231,8 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 	while ((INT64_C(1) << need) < s)
 		need++;
 	if (p->nbatch && s > 1 && p->nslot < need + 1)
-		return sf_fail(p->ctx, SF_ENOMEM, "out of memory for the sums of %lld parts", (long long)s);
+		return sf_fail(p->ctx, SF_ENOMEM, "out of memory for the sums of %lld parts",
+		               (long long)s);
 	*shards = s;
 	return SF_OK;
 }

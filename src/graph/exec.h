@@ -1,7 +1,7 @@
 /* exec.h (internal): what the planner hands to the executor.
  *
- * A plan copies the nodes that its outputs need (sf_val; `in` then counts within the plan) and sorts
- * their work into steps of three phases:
+ * A plan copies the nodes that its outputs need (sf_val; `in` then counts within the plan) and
+ * sorts their work into steps of three phases:
  *
  *   PRE    shared values of inputs, parameters and constants: once per run
  *   SHARD  per-sample values and sums over the batch: for every shard, shards in parallel
@@ -179,6 +179,7 @@ void sf_tree_start(sf_tree *t, int64_t shards);
  * wait for a slot; one is always freed when the shards in flight end. */
 int64_t sf_tree_next(sf_tree *t, int *slot);
 /* Adds the shard to its sibling as soon as both are there. `add` adds slot b to slot a. */
-void sf_tree_done(sf_tree *t, int64_t shard, int slot, void (*add)(void *arg, int a, int b), void *arg);
+void sf_tree_done(sf_tree *t, int64_t shard, int slot, void (*add)(void *arg, int a, int b),
+                  void *arg);
 
 #endif

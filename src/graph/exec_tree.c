@@ -1,12 +1,11 @@
-/* exec_tree.c: sums over the batch. Shard i leaves a partial; partials are added as a binary tree over the
- * shard index, (0,1) (2,3) ..., then pairs of pairs, an odd one going up unchanged. Which terms
- * are added in which order depends on the number of shards alone: the error grows with its
- * logarithm (Higham, Accuracy and Stability, section 4.2), and any number of threads gives the
- * same bytes.
+/* exec_tree.c: sums over the batch. Shard i leaves a partial; partials are added as a binary tree
+ * over the shard index, (0,1) (2,3) ..., then pairs of pairs, an odd one going up unchanged. Which
+ * terms are added in which order depends on the number of shards alone: the error grows with its
+ * logarithm, and any number of threads gives the same bytes.
  *
  * A sum is taken as soon as both its terms are there, by the worker that brought the second one. If
- * the shards 0 .. k-1 are all done, as many partials wait as k has binary digits 1; so log2(shards) + 1
- * slots beside one per worker are enough, and a worker that finds none free only has to wait.
+ * the shards 0 .. k-1 are all done, as many partials wait as k has binary digits 1; so log2(shards)
+ * + 1 slots beside one per worker are enough, and a worker that finds none free only has to wait.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
@@ -98,7 +97,8 @@ static int take(sf_tree *t, int level, int64_t index)
 	return -2;
 }
 
-void sf_tree_done(sf_tree *t, int64_t shard, int slot, void (*add)(void *arg, int a, int b), void *arg)
+void sf_tree_done(sf_tree *t, int64_t shard, int slot, void (*add)(void *arg, int a, int b),
+                  void *arg)
 {
 	int64_t count = t->shards; /* subtrees of this level */
 	int level;

@@ -70,9 +70,11 @@ int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t
 		return sf_fail(g->ctx, SF_EINVAL, "a plan needs at least one output");
 	for (i = 0; i < nout; i++)
 		if (out[i] < 0 || out[i] >= g->n)
-			return sf_fail(g->ctx, SF_EINVAL, "output %d of the plan is not a variable of its graph", i);
+			return sf_fail(g->ctx, SF_EINVAL,
+			               "output %d of the plan is not a variable of its graph", i);
 	if (max_shard < 1)
-		return sf_fail(g->ctx, SF_EINVAL, "a plan for parts of %lld samples (expected 1 or more)",
+		return sf_fail(g->ctx, SF_EINVAL,
+		               "a plan for parts of %lld samples (expected 1 or more)",
 		               (long long)max_shard);
 	if (type != SF_F32 && type != SF_F64)
 		return sf_fail(g->ctx, SF_EUNSUP, "unknown element type %d", (int)type);
@@ -88,7 +90,8 @@ int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t
 	p->kern = p->cpu->kernels(g->ctx);
 	rc = make(p, out, nout);
 	if (rc == SF_ENOMEM)
-		sf_fail(g->ctx, rc, "out of memory for a plan of %d nodes: %.1f MiB a thread, %.1f MiB shared",
+		sf_fail(g->ctx, rc,
+		        "out of memory for a plan of %d nodes: %.1f MiB a thread, %.1f MiB shared",
 		        p->nval, (double)(p->arena_bytes + p->scratch_bytes) / 1048576,
 		        (double)p->shared_bytes / 1048576);
 	if (rc < 0) {
@@ -157,7 +160,8 @@ int sf_plan_bind_params(sf_plan *p, const void *flat)
 int sf_plan_output(sf_plan *p, int i, void *data)
 {
 	if (i < 0 || i >= p->nout)
-		return sf_fail(p->ctx, SF_EINVAL, "the plan has no output %d (it has %d)", i, p->nout);
+		return sf_fail(p->ctx, SF_EINVAL, "the plan has no output %d (it has %d)", i,
+		               p->nout);
 	p->out[i] = data;
 	return SF_OK;
 }

@@ -15,8 +15,8 @@ int sf_is_elementwise(sf_opcode op)
 	return (op <= SF_OP_ELU_GRAD && op != SF_OP_DETACH) || op == SF_OP_BROADCAST;
 }
 
-/* Reads `shape` as the operand of a result of shape `to`. Neighbouring dimensions in which the operand
- * either moves or repeats are merged, the batch being the outermost one. */
+/* Reads `shape` as the operand of a result of shape `to`. Neighbouring dimensions in which the
+ * operand either moves or repeats are merged, the batch being the outermost one. */
 static sf_view view(const sf_shape *shape, const sf_shape *to)
 {
 	sf_view v;
@@ -49,7 +49,8 @@ static sf_view view(const sf_shape *shape, const sf_shape *to)
 			size[groups++] = v.dim[i];
 		}
 	}
-	/* only batches of one would tell a size-1 dimension from none, so [moves] covers no dimension */
+	/* only batches of one would tell a size-1 dimension from none, so [moves] covers no
+	 * dimension */
 	v.kind = SF_CYCLE;
 	if (groups == 0 || (groups == 1 && moves[0])) {
 		v.kind = SF_DENSE;
@@ -112,7 +113,8 @@ static int assign_slots(sf_plan *p, const sf_link *link, int n)
 		for (s = 0; s < SF_SLOTS; s++) /* the last reader may write over its operand */
 			if (holds[s] >= 0 && reads_inside(link + i + 1, n - i - 1, holds[s]) == 0)
 				holds[s] = -1;
-		if (v->out >= 0 || v->readers == 0 || reads_inside(link, n, link[i].val) != v->readers)
+		if (v->out >= 0 || v->readers == 0 ||
+		    reads_inside(link, n, link[i].val) != v->readers)
 			continue;
 		for (s = 0; s < SF_SLOTS && holds[s] >= 0; s++)
 			;
@@ -133,7 +135,8 @@ static void fill_link(const sf_plan *p, sf_link *l, int val)
 		l->b = sf_view_of(p, val, 1);
 }
 
-/* Whole rows of the last dimension where they fit, so that row operands start at their beginning. */
+/* Whole rows of the last dimension where they fit, so that row operands start at their beginning.
+ */
 static int64_t block_size(const sf_shape *s)
 {
 	int64_t c = s->rank ? s->dim[s->rank - 1] : 1;
@@ -163,7 +166,8 @@ int sf_plan_chains(sf_plan *p)
 				p->step[to++] = p->step[i++];
 				continue;
 			}
-			while (n < MAXCHAIN && i + n < end && same_chain(v, &p->val[p->step[i + n].val])) {
+			while (n < MAXCHAIN && i + n < end &&
+			       same_chain(v, &p->val[p->step[i + n].val])) {
 				fill_link(p, &link[n], p->step[i + n].val);
 				n++;
 			}

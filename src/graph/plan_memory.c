@@ -40,7 +40,8 @@ static void find_lifetimes(sf_plan *p)
 				extend(p, source(p, v, k), i);
 		}
 	}
-	for (i = 0; i < p->nval; i++) { /* several shards run: what they share stays for all of them */
+	for (i = 0; i < p->nval;
+	     i++) { /* several shards run: what they share stays for all of them */
 		sf_val *v = &p->val[i];
 
 		if (v->node.shape.per_sample || v->root != i)
@@ -55,7 +56,8 @@ static void find_lifetimes(sf_plan *p)
 		}
 	}
 	for (i = 0; i < p->ncopy; i++)
-		extend(p, p->copy[i].val, p->val[p->copy[i].val].node.shape.per_sample ? last_shard : p->nstep);
+		extend(p, p->copy[i].val,
+		       p->val[p->copy[i].val].node.shape.per_sample ? last_shard : p->nstep);
 }
 
 static int bytes_of(const sf_plan *p, const sf_val *v, size_t *bytes)
@@ -127,7 +129,8 @@ static int give_memory(sf_plan *p, const sf_work *s, int k, int v, int step)
 	}
 	if (bytes_of(p, a, &bytes) < 0)
 		return SF_ENOMEM;
-	a->buf = add_buf(p, a->node.shape.per_sample ? SF_IN_ARENA : SF_IN_SHARED, a->first, a->last, bytes);
+	a->buf = add_buf(p, a->node.shape.per_sample ? SF_IN_ARENA : SF_IN_SHARED, a->first,
+	                 a->last, bytes);
 	return SF_OK;
 }
 

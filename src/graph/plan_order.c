@@ -76,21 +76,24 @@ static int find_phases(sf_plan *p)
 		v->batch = sample && !v->node.shape.per_sample;
 		if (after >= 0 && (sample || v->node.shape.per_sample))
 			return sf_fail(p->ctx, SF_EMISMATCH,
-			               "node %d (%s) works sample by sample but needs node %d (%s), which depends on "
-			               "a sum over the batch", v->var, sf_ops[v->node.op].name, p->val[after].var,
+			               "node %d (%s) works sample by sample but needs node %d "
+			               "(%s), which depends on a sum over the batch",
+			               v->var, sf_ops[v->node.op].name, p->val[after].var,
 			               sf_ops[p->val[after].node.op].name);
 		if (v->batch && !sums_batch(v->node.op))
 			return sf_fail(p->ctx, SF_EMISMATCH,
-			               "node %d (%s) is shared, but its operand is per-sample", v->var,
-			               sf_ops[v->node.op].name);
-		v->phase = v->batch || v->node.shape.per_sample ? SF_SHARD : after >= 0 ? SF_POST : SF_PRE;
+			               "node %d (%s) is shared, but its operand is per-sample",
+			               v->var, sf_ops[v->node.op].name);
+		v->phase = after >= 0 ? SF_POST : SF_PRE;
+		if (v->batch || v->node.shape.per_sample)
+			v->phase = SF_SHARD;
 		if (v->batch)
 			p->batch[p->nbatch++] = i;
 	}
 	return SF_OK;
 }
 
-/* Reshape and detach cost nothing; a broadcast that only elementwise nodes read is read in place. */
+/* Reshape and detach cost nothing; a broadcast that only elementwise nodes read is not written. */
 static void find_views(sf_plan *p)
 {
 	int i, k;
@@ -140,8 +143,9 @@ static int find_outputs(sf_plan *p)
 static int find_partner(const sf_plan *p, int v)
 {
 	const sf_node *a = &p->val[v].node;
-	sf_opcode want = a->op == SF_OP_GROUP_NORM_GRAD ? SF_OP_GROUP_NORM_GRAD_AFFINE
-	               : a->op == SF_OP_GROUP_NORM_GRAD_AFFINE ? SF_OP_GROUP_NORM_GRAD : SF_OP_COUNT;
+	sf_opcode want = a->op == SF_OP_GROUP_NORM_GRAD          ? SF_OP_GROUP_NORM_GRAD_AFFINE
+	                 : a->op == SF_OP_GROUP_NORM_GRAD_AFFINE ? SF_OP_GROUP_NORM_GRAD
+	                                                         : SF_OP_COUNT;
 	int i, k;
 
 	for (i = v + 1; want != SF_OP_COUNT && i < p->nval; i++) {
@@ -168,7 +172,8 @@ static void make_steps(sf_plan *p)
 			sf_val *v = &p->val[i];
 			sf_work *s = &p->step[p->nstep];
 
-			if (v->phase != phase || v->root != i || is_leaf(v->node.op) || v->first < 0)
+			if (v->phase != phase || v->root != i || is_leaf(v->node.op) ||
+			    v->first < 0)
 				continue;
 			s->val = i;
 			s->pack = -1;

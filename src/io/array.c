@@ -31,7 +31,8 @@ int sf_shape_size(int rank, const int64_t *dim, size_t element, int64_t *size, i
 	int i;
 
 	*size = 1;
-	for (i = 0; i < rank; i++) { /* a zero does not excuse dimensions that would overflow without it */
+	/* a zero does not excuse dimensions that would overflow without it */
+	for (i = 0; i < rank; i++) {
 		if (sf_mul_i64(bound, dim[i] > 0 ? dim[i] : 1, &bound) < 0 || dim[i] < 0)
 			return -1;
 		*size *= dim[i];
@@ -42,15 +43,16 @@ int sf_shape_size(int rank, const int64_t *dim, size_t element, int64_t *size, i
 	return 0;
 }
 
-int sf_array_new(sf_ctx *ctx, const char *what, sf_element type, int rank, const int64_t *dim, sf_array *a)
+int sf_array_new(sf_ctx *ctx, const char *what, sf_element type, int rank, const int64_t *dim,
+                 sf_array *a)
 {
 	int64_t bytes;
 	int i;
 
 	memset(a, 0, sizeof *a);
 	if (rank < 0 || rank > SF_ARRAY_MAXRANK)
-		return sf_fail(ctx, SF_EUNSUP, "%s: %d dimensions; at most %d are supported", what, rank,
-		               SF_ARRAY_MAXRANK);
+		return sf_fail(ctx, SF_EUNSUP, "%s: %d dimensions; at most %d are supported", what,
+		               rank, SF_ARRAY_MAXRANK);
 	if (sf_shape_size(rank, dim, sf_element_size(type), &a->size, &bytes) < 0)
 		return sf_fail(ctx, SF_ERANGE, "%s: the product of the dimensions overflows", what);
 	a->type = type;
@@ -59,7 +61,8 @@ int sf_array_new(sf_ctx *ctx, const char *what, sf_element type, int rank, const
 		a->dim[i] = dim[i];
 	a->data = sf_alloc((size_t)bytes, 1);
 	if (!a->data)
-		return sf_fail(ctx, SF_ENOMEM, "%s: no memory for %lld bytes", what, (long long)bytes);
+		return sf_fail(ctx, SF_ENOMEM, "%s: no memory for %lld bytes", what,
+		               (long long)bytes);
 	return SF_OK;
 }
 

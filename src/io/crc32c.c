@@ -1,6 +1,6 @@
-/* crc32c.c: CRC-32C (Castagnoli; reflected polynomial 82f63b78, initial value and final xor ffffffff), which is
- * not zlib's CRC-32. TensorBoard stores it rotated and shifted by a constant ("masked"). Known answer:
- * "123456789" gives e3069283, masked c78ab0e5.
+/* crc32c.c: CRC-32C (Castagnoli; reflected polynomial 82f63b78, initial value and final xor
+ * ffffffff), which is not zlib's CRC-32. TensorBoard stores it rotated and shifted by a constant
+ * ("masked"). Known answer: "123456789" gives e3069283, masked c78ab0e5.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/io.h"
 

@@ -46,7 +46,8 @@ static inline void sf_put_le(unsigned char *p, uint64_t v, int bytes)
 }
 
 /* Reverses the bytes of each of `count` elements; from and to may be equal. */
-static inline void sf_swap(const unsigned char *from, unsigned char *to, size_t count, size_t element)
+static inline void sf_swap(const unsigned char *from, unsigned char *to, size_t count,
+                           size_t element)
 {
 	size_t i, k;
 

@@ -24,8 +24,8 @@ int sf_path_join(sf_ctx *ctx, const char *dir, const char *name, char *path, siz
 	int n = snprintf(path, size, "%s/%s", dir, name);
 
 	if (n < 0 || (size_t)n >= size)
-		return sf_fail(ctx, SF_ERANGE, "%.80s.../%.80s: path is longer than %zu bytes", dir, name,
-		               size - 1);
+		return sf_fail(ctx, SF_ERANGE, "%.80s.../%.80s: path is longer than %zu bytes", dir,
+		               name, size - 1);
 	return SF_OK;
 }
 
@@ -40,8 +40,10 @@ int sf_data_find(sf_ctx *ctx, const char *name, char *path, size_t size)
 			return SF_OK;
 	}
 	if (env && *env)
-		return sf_fail(ctx, SF_ENAME, "cannot find '%s' in '%s' (SCOREFIELD_DATA) or in '%s'", name,
-		               env, SF_DATADIR);
-	return sf_fail(ctx, SF_ENAME, "cannot find '%s' in '%s' (set SCOREFIELD_DATA to the data folder)",
-	               name, SF_DATADIR);
+		return sf_fail(ctx, SF_ENAME,
+		               "cannot find '%s' in '%s' (SCOREFIELD_DATA) or in '%s'", name, env,
+		               SF_DATADIR);
+	return sf_fail(ctx, SF_ENAME,
+	               "cannot find '%s' in '%s' (set SCOREFIELD_DATA to the data folder)", name,
+	               SF_DATADIR);
 }

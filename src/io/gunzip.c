@@ -13,7 +13,8 @@ int sf_gzip_is(const unsigned char *bytes, size_t size)
 
 static int grow(unsigned char **p, size_t *cap, size_t max)
 {
-	size_t bigger = *cap < max / 2 ? 2 * *cap : max + 1; /* one more than max tells that it is too much */
+	/* one more than max tells that it is too much */
+	size_t bigger = *cap < max / 2 ? 2 * *cap : max + 1;
 	unsigned char *q = bigger > *cap ? realloc(*p, bigger) : NULL;
 
 	if (!q)
@@ -23,9 +24,10 @@ static int grow(unsigned char **p, size_t *cap, size_t max)
 	return 0;
 }
 
-/* Inflates from zs until all input is eaten. Input and room are passed in pieces that fit zlib's uInt. */
-static int inflate_all(sf_ctx *ctx, const char *what, z_stream *zs, const unsigned char *bytes, size_t size,
-                       size_t max, unsigned char **out, size_t *cap, size_t *used)
+/* Inflates from zs until all input is eaten. Input and room are passed in pieces that fit zlib's
+ * uInt. */
+static int inflate_all(sf_ctx *ctx, const char *what, z_stream *zs, const unsigned char *bytes,
+                       size_t size, size_t max, unsigned char **out, size_t *cap, size_t *used)
 {
 	const size_t piece = 1u << 30;
 	size_t at = 0;
@@ -36,7 +38,8 @@ static int inflate_all(sf_ctx *ctx, const char *what, z_stream *zs, const unsign
 
 		if (*used == *cap && grow(out, cap, max) < 0)
 			return sf_fail(ctx, *cap > max ? SF_ERANGE : SF_ENOMEM,
-			               "%s: inflates to more than %zu bytes", what, *cap > max ? max : *cap);
+			               "%s: inflates to more than %zu bytes", what,
+			               *cap > max ? max : *cap);
 		room = *cap - *used < piece ? *cap - *used : piece;
 		zs->next_in = (Bytef *)(uintptr_t)(bytes + at); /* zlib does not write there */
 		zs->avail_in = (uInt)in;
@@ -48,11 +51,13 @@ static int inflate_all(sf_ctx *ctx, const char *what, z_stream *zs, const unsign
 		if (rc == Z_STREAM_END) {
 			if (at == size)
 				return *used > max ? sf_fail(ctx, SF_ERANGE,
-				                             "%s: inflates to more than %zu bytes", what, max)
+				                             "%s: inflates to more than %zu bytes",
+				                             what, max)
 				                   : SF_OK;
 			if (!sf_gzip_is(bytes + at, size - at))
-				return sf_fail(ctx, SF_EFORMAT, "%s: %zu bytes of garbage after the gzip data",
-				               what, size - at);
+				return sf_fail(ctx, SF_EFORMAT,
+				               "%s: %zu bytes of garbage after the gzip data", what,
+				               size - at);
 			if (inflateReset(zs) != Z_OK)
 				return sf_fail(ctx, SF_EFORMAT, "%s: bad gzip data", what);
 		} else if (rc == Z_BUF_ERROR || (rc == Z_OK && at == size && zs->avail_out > 0)) {

@@ -1,5 +1,5 @@
-/* npy_write.c: NPY 1.0, little-endian, C order; the header is padded so that elements start at a multiple of
- * 64 bytes, as NumPy does.
+/* npy_write.c: NPY 1.0, little-endian, C order; the header is padded so that elements start at a
+ * multiple of 64 bytes, as NumPy does.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/endian.h"
 #include "io/io.h"
@@ -54,7 +54,8 @@ static const char *descr(sf_element type)
 	return NULL;
 }
 
-int sf_npy_emit(sf_ctx *ctx, const char *what, const sf_array *a, sf_put_fn put, void *to, size_t *size)
+int sf_npy_emit(sf_ctx *ctx, const char *what, const sf_array *a, sf_put_fn put, void *to,
+                size_t *size)
 {
 	char text[512];
 	unsigned char head[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 0, 0};
@@ -65,13 +66,15 @@ int sf_npy_emit(sf_ctx *ctx, const char *what, const sf_array *a, sf_put_fn put,
 	if (a->rank < 0 || a->rank > SF_ARRAY_MAXRANK || !descr(a->type))
 		return sf_fail(ctx, SF_EINVAL, "%s: not an array (rank %d)", what, a->rank);
 	if (sf_shape_size(a->rank, a->dim, es, &count, &bytes) < 0 || count != a->size)
-		return sf_fail(ctx, SF_EINVAL, "%s: the array's size %lld is not the product of its dimensions",
+		return sf_fail(ctx, SF_EINVAL,
+		               "%s: the array's size %lld is not the product of its dimensions",
 		               what, (long long)a->size);
-	n = (size_t)snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (",
-	                     descr(a->type));
+	n = (size_t)snprintf(text, sizeof text,
+	                     "{'descr': '%s', 'fortran_order': False, 'shape': (", descr(a->type));
 	for (i = 0; i < a->rank; i++) /* (3,)  (3, 4) */
 		n += (size_t)snprintf(text + n, sizeof text - n, "%s%lld%s", i ? " " : "",
-		                      (long long)a->dim[i], i + 1 < a->rank || a->rank == 1 ? "," : "");
+		                      (long long)a->dim[i],
+		                      i + 1 < a->rank || a->rank == 1 ? "," : "");
 	n += (size_t)snprintf(text + n, sizeof text - n, "), }");
 	while ((sizeof head + n + 1) % 64 != 0)
 		text[n++] = ' ';

@@ -1,7 +1,7 @@
-/* npz.c: NPZ, a zip archive of NPY files that are stored, not compressed (PKWARE APPNOTE 4.3: local header,
- * data, then the central directory). Without the zip64 extension, so that a member and the archive end
- * below 4 GiB and there are fewer than 65535 members; more is refused before anything is written.
- * Time stamps are 1980-01-01, the format's zero, so that equal arrays give equal bytes.
+/* npz.c: NPZ, a zip archive of NPY files that are stored, not compressed (PKWARE APPNOTE 4.3: local
+ * header, data, then the central directory). Without the zip64 extension, so that a member and the
+ * archive end below 4 GiB and there are fewer than 65535 members; more is refused before anything
+ * is written. Time stamps are 1980-01-01, the format's zero, so that equal arrays give equal bytes.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/endian.h"
 #include "io/io.h"
@@ -37,10 +37,10 @@ static void put_out(void *to, const void *bytes, size_t size)
 /* The fields that local and central headers share, from "version needed" to "extra length". */
 static void common(unsigned char *p, const member *m, size_t name)
 {
-	sf_put_le(p, 20, 2);            /* version 2.0; flags 0, method 0 (stored), time 0 */
-	sf_put_le(p + 8, 0x21, 2);      /* 1980-01-01 */
+	sf_put_le(p, 20, 2);       /* version 2.0; flags 0, method 0 (stored), time 0 */
+	sf_put_le(p + 8, 0x21, 2); /* 1980-01-01 */
 	sf_put_le(p + 10, m->crc, 4);
-	sf_put_le(p + 14, m->size, 4);  /* compressed */
+	sf_put_le(p + 14, m->size, 4); /* compressed */
 	sf_put_le(p + 18, m->size, 4);
 	sf_put_le(p + 22, name, 2);
 }
@@ -81,15 +81,18 @@ static int lay_out(sf_ctx *ctx, const char *path, int n, const char *const *name
 		size_t len = strlen(names[i]), size;
 
 		if (len == 0 || len > NAME_MAX_LEN || names[i][0] == '/' || strstr(names[i], ".."))
-			return sf_fail(ctx, SF_EINVAL, "%s: '%.40s' cannot name an array in an NPZ file", path,
+			return sf_fail(ctx, SF_EINVAL,
+			               "%s: '%.40s' cannot name an array in an NPZ file", path,
 			               names[i]);
 		for (k = 0; k < i; k++)
 			if (strcmp(names[i], names[k]) == 0)
-				return sf_fail(ctx, SF_EINVAL, "%s: two arrays are named '%s'", path, names[i]);
+				return sf_fail(ctx, SF_EINVAL, "%s: two arrays are named '%s'",
+				               path, names[i]);
 		SF_TRY(sf_npy_emit(ctx, path, arrays[i], sum, &m[i].crc, &size));
 		if (*at + size + LOCAL + len + 4 >= UINT32_MAX)
 			return sf_fail(ctx, SF_ERANGE,
-			               "%s: array '%s' takes the NPZ file over its limit of 4 GiB; write NPY "
+			               "%s: array '%s' takes the NPZ file over its limit of 4 GiB; "
+			               "write NPY "
 			               "instead",
 			               path, names[i]);
 		m[i].size = (uint32_t)size;
@@ -98,7 +101,8 @@ static int lay_out(sf_ctx *ctx, const char *path, int n, const char *const *name
 		*directory += CENTRAL + len + 4;
 	}
 	if (*at + *directory + END >= UINT32_MAX)
-		return sf_fail(ctx, SF_ERANGE, "%s: larger than the limit of 4 GiB of NPZ files", path);
+		return sf_fail(ctx, SF_ERANGE, "%s: larger than the limit of 4 GiB of NPZ files",
+		               path);
 	return SF_OK;
 }
 
@@ -112,7 +116,8 @@ int sf_npz_write(sf_ctx *ctx, const char *path, int n, const char *const *names,
 	int i, rc;
 
 	if (n < 1 || n >= 65535)
-		return sf_fail(ctx, SF_ERANGE, "%s: %d arrays in an NPZ file; expected 1 to 65534", path, n);
+		return sf_fail(ctx, SF_ERANGE, "%s: %d arrays in an NPZ file; expected 1 to 65534",
+		               path, n);
 	m = sf_alloc((size_t)n, sizeof *m);
 	if (!m)
 		return sf_fail(ctx, SF_ENOMEM, "%s: out of memory", path);

@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Reads to the end of fd. The size that fstat tells is a first guess only: it is 0 for pipes and /proc,
- * and the file may grow meanwhile. */
-static int slurp(sf_ctx *ctx, const char *path, int fd, size_t guess, size_t max, unsigned char **bytes,
-                 size_t *size)
+/* Reads to the end of fd. The size that fstat tells is a first guess only: it is 0 for pipes and
+ * /proc, and the file may grow meanwhile. */
+static int slurp(sf_ctx *ctx, const char *path, int fd, size_t guess, size_t max,
+                 unsigned char **bytes, size_t *size)
 {
 	size_t cap = guess < max ? guess + 2 : max + 1, used = 0;
 	unsigned char *p = malloc(cap), *more;
@@ -33,7 +33,8 @@ static int slurp(sf_ctx *ctx, const char *path, int fd, size_t guess, size_t max
 		used += (size_t)n;
 		if (used > max) {
 			free(p);
-			return sf_fail(ctx, SF_ERANGE, "%s: larger than the limit of %zu bytes", path, max);
+			return sf_fail(ctx, SF_ERANGE, "%s: larger than the limit of %zu bytes",
+			               path, max);
 		}
 		if (used < cap - 1)
 			continue;
@@ -66,10 +67,11 @@ int sf_file_read(sf_ctx *ctx, const char *path, size_t max, unsigned char **byte
 	else if (S_ISDIR(st.st_mode))
 		rc = sf_fail(ctx, SF_EIO, "%s: is a directory; expected a file", path);
 	else if (S_ISREG(st.st_mode) && (uintmax_t)st.st_size > max)
-		rc = sf_fail(ctx, SF_ERANGE, "%s: %lld bytes; the limit is %zu", path, (long long)st.st_size,
-		             max);
+		rc = sf_fail(ctx, SF_ERANGE, "%s: %lld bytes; the limit is %zu", path,
+		             (long long)st.st_size, max);
 	else
-		rc = slurp(ctx, path, fd, S_ISREG(st.st_mode) ? (size_t)st.st_size : 65536, max, bytes, size);
+		rc = slurp(ctx, path, fd, S_ISREG(st.st_mode) ? (size_t)st.st_size : 65536, max,
+		           bytes, size);
 	close(fd);
 	return rc;
 }

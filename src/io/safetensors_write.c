@@ -1,5 +1,6 @@
-/* safetensors_write.c: tensors by falling alignment, then by name; the header is padded with spaces so that the
- * first tensor starts at a multiple of 8. Elements are converted to little-endian while they are written.
+/* safetensors_write.c: tensors by falling alignment, then by name; the header is padded with spaces
+ * so that the first tensor starts at a multiple of 8. Elements are converted to little-endian while
+ * they are written.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/io.h"
 #include "io/endian.h"
@@ -39,7 +40,8 @@ static const char *dtype(sf_element type)
 
 static int by_alignment(const void *a, const void *b)
 {
-	const sf_tensor_out *s = *(const sf_tensor_out *const *)a, *t = *(const sf_tensor_out *const *)b;
+	const sf_tensor_out *s = *(const sf_tensor_out *const *)a,
+			    *t = *(const sf_tensor_out *const *)b;
 	size_t x = sf_element_size(s->type), y = sf_element_size(t->type);
 
 	return x != y ? (x > y ? -1 : 1) : strcmp(s->name, t->name);
@@ -74,15 +76,17 @@ static int add_metadata(sf_ctx *ctx, const char *path, int nmeta, const char *co
 		if (json_object_get(meta, keys[i]) ||
 		    json_object_set_new(meta, keys[i], json_string(values[i])) < 0) {
 			json_decref(meta);
-			return sf_fail(ctx, SF_EINVAL, "%s: metadata '%.80s' is given twice or is not UTF-8",
-			               path, keys[i]);
+			return sf_fail(ctx, SF_EINVAL,
+			               "%s: metadata '%.80s' is given twice or is not UTF-8", path,
+			               keys[i]);
 		}
 	if (json_object_set_new(root, "__metadata__", meta) < 0)
 		return sf_fail(ctx, SF_ENOMEM, "%s: out of memory", path);
 	return SF_OK;
 }
 
-static int add_tensors(sf_ctx *ctx, const char *path, int n, const sf_tensor_out *const *order, json_t *root)
+static int add_tensors(sf_ctx *ctx, const char *path, int n, const sf_tensor_out *const *order,
+                       json_t *root)
 {
 	int64_t at = 0, size, bytes;
 	int i;
@@ -91,14 +95,17 @@ static int add_tensors(sf_ctx *ctx, const char *path, int n, const sf_tensor_out
 		const sf_tensor_out *t = order[i];
 
 		if (json_object_get(root, t->name) || strcmp(t->name, "__metadata__") == 0)
-			return sf_fail(ctx, SF_EINVAL, "%s: two tensors are named '%.80s'", path, t->name);
+			return sf_fail(ctx, SF_EINVAL, "%s: two tensors are named '%.80s'", path,
+			               t->name);
 		if (!dtype(t->type) || t->rank < 0 || t->rank > SF_ARRAY_MAXRANK ||
 		    sf_shape_size(t->rank, t->dim, sf_element_size(t->type), &size, &bytes) < 0 ||
 		    bytes > INT64_MAX - at)
-			return sf_fail(ctx, SF_ERANGE, "%s: tensor '%.80s': bad type, rank or dimensions", path,
+			return sf_fail(ctx, SF_ERANGE,
+			               "%s: tensor '%.80s': bad type, rank or dimensions", path,
 			               t->name);
 		if (json_object_set_new(root, t->name, describe(t, at, at + bytes)) < 0)
-			return sf_fail(ctx, SF_EINVAL, "%s: the tensor name '%.80s' is not UTF-8", path, t->name);
+			return sf_fail(ctx, SF_EINVAL, "%s: the tensor name '%.80s' is not UTF-8",
+			               path, t->name);
 		at += bytes;
 	}
 	return SF_OK;
@@ -118,8 +125,8 @@ static int write_file(sf_ctx *ctx, const char *path, int n, const sf_tensor_out 
 	int i;
 
 	if (padded > HEADER_MAX)
-		return sf_fail(ctx, SF_ERANGE, "%s: header of %zu bytes; safetensors allows %u", path, padded,
-		               HEADER_MAX);
+		return sf_fail(ctx, SF_ERANGE, "%s: header of %zu bytes; safetensors allows %u",
+		               path, padded, HEADER_MAX);
 	SF_TRY(sf_out_open(ctx, path, &o));
 	sf_put_le(head, padded, 8);
 	sf_out_put(&o, head, 8);
@@ -129,7 +136,8 @@ static int write_file(sf_ctx *ctx, const char *path, int n, const sf_tensor_out 
 		int64_t size, bytes;
 
 		sf_shape_size(order[i]->rank, order[i]->dim, 1, &size, &bytes);
-		sf_emit_le(order[i]->data, (size_t)size, sf_element_size(order[i]->type), put_out, &o);
+		sf_emit_le(order[i]->data, (size_t)size, sf_element_size(order[i]->type), put_out,
+		           &o);
 	}
 	return sf_out_close(&o, SF_OK);
 }
@@ -160,7 +168,8 @@ int sf_tensors_write(sf_ctx *ctx, const char *path, int n, const sf_tensor_out *
 	if (rc < 0)
 		goto done;
 	header = json_dumps(root, JSON_COMPACT); /* members in the order in which they were added */
-	rc = header ? write_file(ctx, path, n, order, header) : sf_fail(ctx, SF_ENOMEM, "%s: out of memory", path);
+	rc = header ? write_file(ctx, path, n, order, header)
+	            : sf_fail(ctx, SF_ENOMEM, "%s: out of memory", path);
 done:
 	free(header);
 	json_decref(root);

@@ -1,4 +1,5 @@
-/* tensor.c: elements of a safetensors tensor as double or float. Half precision is widened by its definition,
+/* tensor.c: elements of a safetensors tensor as double or float. Half precision is widened by its
+ * definition,
  * (-1)^s 2^(e-15) (1 + m/1024) with subnormals 2^-14 m/1024; bfloat16 is the upper half of a float.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/endian.h"
@@ -76,17 +77,19 @@ static int kind_of(sf_ctx *ctx, const sf_tensor *t, int *kind, size_t *bytes)
 	static const struct {
 		const char *name;
 		size_t bytes;
-	} known[KINDS] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"U8", 1},  {"I8", 1},  {"U16", 2},
-	                  {"I16", 2}, {"U32", 4}, {"I32", 4}, {"U64", 8},  {"I64", 8}, {"BOOL", 1}};
+	} known[KINDS] = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"U8", 1},
+	                  {"I8", 1},  {"U16", 2}, {"I16", 2}, {"U32", 4},  {"I32", 4},
+	                  {"U64", 8}, {"I64", 8}, {"BOOL", 1}};
 
 	for (*kind = 0; *kind < KINDS; ++*kind)
 		if (strcmp(t->dtype, known[*kind].name) == 0) {
 			*bytes = known[*kind].bytes;
 			return SF_OK;
 		}
-	return sf_fail(ctx, SF_EFORMAT,
-	               "tensor '%.80s' has dtype %s; expected F64, F32, F16, BF16, BOOL or integers", t->name,
-	               t->dtype);
+	return sf_fail(
+		ctx, SF_EFORMAT,
+		"tensor '%.80s' has dtype %s; expected F64, F32, F16, BF16, BOOL or integers",
+		t->name, t->dtype);
 }
 
 int sf_tensor_to_double(sf_ctx *ctx, const sf_tensor *t, double *out)

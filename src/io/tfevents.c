@@ -2,11 +2,11 @@
  *
  *     u64 length, u32 masked CRC-32C of the length, payload, u32 masked CRC-32C of the payload
  *
- * and a payload a protocol buffer: Event {1: wall time (double), 2: step (varint), 3: file version, 5: Summary},
- * Summary {1: Value ...}, Value {1: tag, 2: simple value (float), 4: Image}, Image {1: height, 2: width,
- * 3: colour channels, 4: PNG}. Each record is written with one call, so that a reader never waits for half of
- * one. Known answer: wall 2.0, step 7, loss = 0.5 is 1a00000000000000 129bd82d
- * 09000000000000004010072a0d0a0b0a046c6f7373150000003f c33fc24a.
+ * and a payload a protocol buffer: Event {1: wall time (double), 2: step (varint), 3: file version,
+ * 5: Summary}, Summary {1: Value ...}, Value {1: tag, 2: simple value (float), 4: Image}, Image {1:
+ * height, 2: width, 3: colour channels, 4: PNG}. Each record is written with one call, so that a
+ * reader never waits for half of one. Known answer: wall 2.0, step 7, loss = 0.5 is
+ * 1a00000000000000 129bd82d 09000000000000004010072a0d0a0b0a046c6f7373150000003f c33fc24a.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/endian.h"
 #include "io/io.h"
@@ -159,7 +159,8 @@ static double now(void)
 static int append(sf_events *e)
 {
 	size_t at = 0;
-	int rc = e->record.failed ? sf_fail(e->ctx, SF_ENOMEM, "%s: out of memory", e->path) : SF_OK;
+	int rc = e->record.failed ? sf_fail(e->ctx, SF_ENOMEM, "%s: out of memory", e->path)
+	                          : SF_OK;
 
 	while (rc == 0 && at < e->record.n) {
 		ssize_t n = write(e->fd, e->record.p + at, e->record.n - at);
@@ -167,7 +168,8 @@ static int append(sf_events *e)
 		if (n >= 0)
 			at += (size_t)n;
 		else if (errno != EINTR)
-			rc = sf_fail(e->ctx, SF_EIO, "%s: cannot write: %s", e->path, strerror(errno));
+			rc = sf_fail(e->ctx, SF_EIO, "%s: cannot write: %s", e->path,
+			             strerror(errno));
 	}
 	e->record.n = 0;
 	e->record.failed = 0;
@@ -195,8 +197,8 @@ int sf_events_open(sf_ctx *ctx, const char *dir, sf_events **events)
 		if (*s == '/')
 			*s = '-';
 	for (i = 0; i < 1000 && e->fd < 0; i++) {
-		snprintf(e->path, size, "%s/events.out.tfevents.%010lld.%s.%ld.%d", dir, (long long)now(), host,
-		         (long)getpid(), i);
+		snprintf(e->path, size, "%s/events.out.tfevents.%010lld.%s.%ld.%d", dir,
+		         (long long)now(), host, (long)getpid(), i);
 		e->fd = open(e->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
 		if (e->fd < 0 && errno != EEXIST)
 			break;
@@ -228,7 +230,8 @@ int sf_events_image(sf_events *e, int64_t step, const char *tag, const char *png
 	size_t size;
 
 	SF_TRY(sf_file_read(e->ctx, png_path, (size_t)1 << 30, &png, &size));
-	if (size < 33 || memcmp(png, "\x89PNG\r\n\x1a\n", 8) != 0 || memcmp(png + 12, "IHDR", 4) != 0) {
+	if (size < 33 || memcmp(png, "\x89PNG\r\n\x1a\n", 8) != 0 ||
+	    memcmp(png + 12, "IHDR", 4) != 0) {
 		free(png);
 		return sf_fail(e->ctx, SF_EFORMAT, "%s: not a PNG file (wrong magic)", png_path);
 	}

@@ -1,6 +1,7 @@
-/* write.c: a file that appears whole or not at all. Bytes go to a temporary name in the same folder; when all
- * of them are on disk, the name is changed to the final one and the folder is flushed too. Devices and
- * pipes (/dev/stdout, /dev/full) have no content to protect and are written as they are.
+/* write.c: a file that appears whole or not at all. Bytes go to a temporary name in the same
+ * folder; when all of them are on disk, the name is changed to the final one and the folder is
+ * flushed too. Devices and pipes (/dev/stdout, /dev/full) have no content to protect and are
+ * written as they are.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/io.h"
 
@@ -17,11 +18,12 @@ enum { BUFFER = 1 << 16, ATTEMPTS = 1000 };
 static void failed(sf_out *o, const char *verb)
 {
 	if (o->rc == 0)
-		o->rc = sf_fail(o->ctx, SF_EIO, "%s: cannot %s: %s", o->path, verb, strerror(errno));
+		o->rc = sf_fail(o->ctx, SF_EIO, "%s: cannot %s: %s", o->path, verb,
+		                strerror(errno));
 }
 
-/* A name nobody has, in the folder of `target`. The file gets the permissions that it would get without
- * the detour: those of the file that it replaces, or the umask's. */
+/* A name nobody has, in the folder of `target`. The file gets the permissions that it would get
+ * without the detour: those of the file that it replaces, or the umask's. */
 static void open_temp(sf_out *o, const char *target, const struct stat *old)
 {
 	size_t size = strlen(target) + 40;
@@ -104,7 +106,8 @@ void sf_out_put(sf_out *o, const void *bytes, size_t size)
 	o->used += size;
 }
 
-/* The new name is on disk only when its folder is. Some file systems cannot flush a folder and say so. */
+/* The new name is on disk only when its folder is. Some file systems cannot flush a folder and say
+ * so. */
 static void flush_folder(sf_out *o)
 {
 	char *slash = strrchr(o->target, '/');
@@ -115,7 +118,8 @@ static void flush_folder(sf_out *o)
 	fd = open(slash ? o->target : ".", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return; /* a folder that may be written but not read: nothing to flush it with */
-	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS && errno != EBADF)
+	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS &&
+	    errno != EBADF)
 		failed(o, "flush the folder of");
 	close(fd);
 }

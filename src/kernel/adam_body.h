@@ -15,7 +15,7 @@ static void F(adam)(int64_t n, const sf_adam *s, const T *g, T *p, T *m, T *v, T
 	for (i = 0; i < n; i++) {
 		const T x = gscale * g[i];
 		const T mi = b1 * m[i] + c1 * x, vi = b2 * v[i] + c2 * x * x;
-		const T root = sizeof(T) == sizeof(float) ? (T)sqrtf((float)vi) : (T)sqrt((double)vi);
+		const T root = F(f_sqrt)(vi);
 		const T pi = p[i] - rate * mi / (root * rv + eps);
 
 		m[i] = mi;

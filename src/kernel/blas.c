@@ -1,8 +1,8 @@
 /* blas.c: the only file that sees <cblas.h> and <lapacke.h>, and the BLAS's own thread control.
  *
- * The control is looked up by name at run time, because which BLAS is loaded is decided by the system's
- * alternatives and not by the link line. OpenBLAS built with OpenMP also sets the caller's OpenMP
- * thread count in openblas_set_num_threads; the library's own parallel regions state their
+ * The control is looked up by name at run time, because which BLAS is loaded is decided by the
+ * system's alternatives and not by the link line. OpenBLAS built with OpenMP also sets the caller's
+ * OpenMP thread count in openblas_set_num_threads; the library's own parallel regions state their
  * number of threads, so they are not affected.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
@@ -38,8 +38,8 @@ void sf_blas_tile_f64(int n, int k, const double *a, const double *b, int ldb, d
 void sf_blas_gemm(int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha, const double *a,
                   int64_t lda, const double *b, int64_t ldb, double beta, double *c, int64_t ldc)
 {
-	cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (int)m,
-	            (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
+	cblas_dgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans,
+	            (int)m, (int)n, (int)k, alpha, a, (int)lda, b, (int)ldb, beta, c, (int)ldc);
 }
 
 /* Column-major LAPACK sees the transpose of a row-major matrix: itself, where it is symmetric. Its
@@ -48,7 +48,8 @@ int sf_blas_eigh(int64_t n, double *a, double *val, double *vec)
 {
 	if (n < 0 || n > INT_MAX)
 		return SF_ERANGE;
-	if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)n, a, (lapack_int)(n > 0 ? n : 1), val) != 0)
+	if (LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'L', (lapack_int)n, a,
+	                   (lapack_int)(n > 0 ? n : 1), val) != 0)
 		return SF_EINVAL;
 	memcpy(vec, a, (size_t)n * (size_t)n * sizeof *vec);
 	return SF_OK;
@@ -61,7 +62,8 @@ int sf_blas_cholesky(int64_t n, double *a)
 	if (n < 0 || n > INT_MAX)
 		return SF_ERANGE;
 	/* our lower triangle is the upper one of the transpose */
-	if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a, (lapack_int)(n > 0 ? n : 1)) != 0)
+	if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'U', (lapack_int)n, a,
+	                   (lapack_int)(n > 0 ? n : 1)) != 0)
 		return SF_EINVAL;
 	for (i = 0; i < n; i++)
 		for (j = i + 1; j < n; j++)

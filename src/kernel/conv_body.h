@@ -32,7 +32,8 @@ static void F(conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 	F(im2col_pack)(s, adjoint, w, packed);
 }
 
-static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y, T *scratch)
+static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y,
+                            T *scratch)
 {
 #if TBITS == 32
 	if (WINOGRAD(s)) {
@@ -43,7 +44,8 @@ static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *pa
 	F(im2col_forward)(s, n, x, packed, y, scratch);
 }
 
-static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx, T *scratch)
+static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
+                         T *scratch)
 {
 #if TBITS == 32
 	if (WINOGRAD(s)) {
@@ -54,8 +56,8 @@ static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *pack
 	F(im2col_data)(s, n, dy, packed, dx, scratch);
 }
 
-static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
-                           T *scratch)
+static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
+                           T *dw, T *scratch)
 {
 #if TBITS == 32
 	if (WINOGRAD(s)) {

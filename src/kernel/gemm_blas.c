@@ -1,5 +1,5 @@
-/* gemm_blas.c: products and convolutions that go through CBLAS: the portable reference for speed, chosen
- * by SCOREFIELD_GEMM=blas (select.c).
+/* gemm_blas.c: products and convolutions that go through CBLAS: the portable reference for speed,
+ * chosen by SCOREFIELD_GEMM=blas (select.c).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
 
@@ -8,7 +8,7 @@
 #define VBYTES 16
 #include "kernel/simd.h"
 
-enum { TILE_ROWS = 32, TILE_K = 512, TILE_N = 256 };
+enum { TILE_ROWS = 32, TILE_K = 256, TILE_N = 128 }; /* 96 KiB of stack in double precision */
 
 #define T float
 #define SUFFIX f32

@@ -1,10 +1,10 @@
 /* gemm_body.h: C = (accumulate ? C : 0) + A B (+ bias) in register tiles of MR rows by NR = 2 VW
  * columns.
  *
- * Element (i,j) is the chain c = fma(A(i,l), B(l,j), c) for l = 0, 1, ... and the bias last. Neither the
- * tile's height nor its place nor the blocks of KC steps (between which c rests in memory) changes
- * that chain: a row's result never depends on the other rows, and a column's never on the other
- * columns. Tails use lower tiles and zero columns.
+ * Element (i,j) is the chain c = fma(A(i,l), B(l,j), c) for l = 0, 1, ... and the bias last.
+ * Neither the tile's height nor its place nor the blocks of KC steps (between which c rests in
+ * memory) changes that chain: a row's result never depends on the other rows, and a column's never
+ * on the other columns. Tails use lower tiles and zero columns.
  *
  * A block of KC x NR of B is copied to the stack when enough rows share it; it stays in the second
  * cache level together with the MC x KC block of A.
@@ -14,8 +14,8 @@
 #define MC 224
 #define PACK_ROWS (2 * MR) /* fewer rows read B where it lies */
 
-/* mr <= MR rows by nv vectors (both constant after inlining). Two row pointers, because an address has
- * one scaled index. */
+/* mr <= MR rows by nv vectors (both constant after inlining). Two row pointers, because an address
+ * has one scaled index. */
 INLINE void F(tile)(const int mr, const int nv, int64_t k, const T *a, int64_t rsa, int64_t csa,
                     const T *b, int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
 {
@@ -87,10 +87,12 @@ static void F(panel)(int64_t m, int nv, int64_t k, const T *a, int64_t rsa, int6
 	int64_t i = 0;
 
 	for (; i + MR <= m; i += MR)
-		F(tile_max)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+		F(tile_max)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc,
+		            ldc);
 #define STEP(mr)                                                                                   \
 	for (; i + mr <= m; i += mr)                                                               \
-		F(tile_##mr)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+		F(tile_##mr)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc,  \
+		             ldc);
 	MR_STEPS(STEP)
 #undef STEP
 }
@@ -110,7 +112,8 @@ static void F(panel_edge)(int64_t m, int cols, int64_t k, const T *a, int64_t rs
 		mr = m - i < MR ? m - i : MR;
 		for (r = 0; accumulate && r < mr; r++)
 			memcpy(whole + r * NR, c + (i + r) * ldc, bytes);
-		F(panel)(mr, nv, k, a + i * rsa, rsa, csa, b, NR, accumulate, bias ? ends : NULL, whole, NR);
+		F(panel)(mr, nv, k, a + i * rsa, rsa, csa, b, NR, accumulate, bias ? ends : NULL,
+		         whole, NR);
 		for (r = 0; r < mr; r++)
 			memcpy(c + (i + r) * ldc, whole + r * NR, bytes);
 	}
@@ -138,38 +141,46 @@ static void F(gemm_empty)(int64_t m, int64_t n, int accumulate, const T *bias, T
 			c[i * ldc + j] = (accumulate ? c[i * ldc + j] : 0) + (bias ? bias[j] : 0);
 }
 
-static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
-                    int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+#include "kernel/gemm_thin_body.h"
+
+static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa,
+                    const T *b, int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
 {
 	T packed[KC * NR] ALIGNED;
-	int64_t i0, l0, j0;
+	int64_t done = 0, i0, l0, j0;
 
-	if (k == 0)
+	if (k == 0) {
 		F(gemm_empty)(m, n, accumulate, bias, c, ldc);
-	for (i0 = 0; i0 < m; i0 += MC)
+		return;
+	}
+	if (n > 0 && n <= THIN && rsa == 1)
+		done = F(gemm_thin)(m, n, k, a, csa, b, ldb, accumulate, bias, c, ldc);
+	for (i0 = done; i0 < m; i0 += MC)
 		for (l0 = 0; l0 < k; l0 += KC) {
-			const int64_t mc = m - i0 < MC ? m - i0 : MC, kc = k - l0 < KC ? k - l0 : KC;
+			const int64_t mc = m - i0 < MC ? m - i0 : MC;
+			const int64_t kc = k - l0 < KC ? k - l0 : KC;
 			const int add = accumulate || l0 > 0, last = l0 + kc == k;
 			const T *ablock = a + i0 * rsa + l0 * csa;
 
 			for (j0 = 0; j0 < n; j0 += NR) {
 				const int cols = (int)(n - j0 < NR ? n - j0 : NR);
 				const int whole = cols % VW == 0;
-				const T *bblock = b + l0 * ldb + j0, *ends = bias && last ? bias + j0 : NULL;
+				const T *bblock = b + l0 * ldb + j0;
+				const T *ends = bias && last ? bias + j0 : NULL;
 				T *cblock = c + i0 * ldc + j0;
 
 				if (whole && mc < PACK_ROWS) {
-					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, bblock, ldb, add, ends,
-					         cblock, ldc);
+					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, bblock, ldb,
+					         add, ends, cblock, ldc);
 					continue;
 				}
 				F(pack_panel)(kc, cols, bblock, ldb, packed);
 				if (whole)
-					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, packed, NR, add, ends,
-					         cblock, ldc);
+					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, packed, NR,
+					         add, ends, cblock, ldc);
 				else
-					F(panel_edge)(mc, cols, kc, ablock, rsa, csa, packed, add, ends,
-					              cblock, ldc);
+					F(panel_edge)(mc, cols, kc, ablock, rsa, csa, packed, add,
+					              ends, cblock, ldc);
 			}
 		}
 }

@@ -1,13 +1,17 @@
-/* im2col_body.h: convolution of any geometry as matrix products over blocks of output rows that stay
- * in the second cache level. The including file sets GEMM, the product, and CONV(name), the names.
+/* im2col_body.h: convolution of any geometry as matrix products over blocks of output rows that
+ * stay in the second cache level. The including file sets GEMM, the product, and CONV(name), the
+ * names.
  *
  *   forward  y = cols(x) W, W (kh kw ci, co)
- *   data     stride 1: forward over dy with the kernel rotated by 180 degrees, ci and co swapped and
- *            padding k - 1 - pad; else dx = sum of the columns dy W' put back where they came from
+ *   data     dx = the columns dy W' put back where they came from, where they overlap added
+ * For stride 1 each of these two can do the other's work, with the kernel rotated by 180 degrees,
+ * ci and co swapped and padding k - 1 - pad. The first wants a wide result and the second a thin
+ * one: with few result channels, k^2 of them together fill the registers of the product.
  *   weight   dW += cols(x)' dy, block by block, sample by sample
  * A 1x1 kernel of stride 1 needs no columns: one product for all samples.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define BLOCK_BYTES 196608
+#define FEW 4 /* channels */
 
 /* What cols() reads: an image (h,w,c), and the grid of windows it makes columns of. */
 typedef struct CONV(view) {
@@ -91,10 +95,18 @@ static CONV(view) CONV(view_of_x)(const sf_conv *s)
 	return g;
 }
 
-/* Whether the adjoint in x is a forward convolution of dy. */
-static int CONV(rotates)(const sf_conv *s)
+/* Whether forward and data can be exchanged. */
+static int CONV(turns)(const sf_conv *s)
 {
-	return s->stride == 1 && s->pad < s->kh && s->pad < s->kw;
+	return s->stride == 1 && s->pad < s->kh && s->pad < s->kw && s->kh * s->kw > 1;
+}
+
+/* Whether y (or dx, for the adjoint) is made by adding columns. */
+static int CONV(scatters)(const sf_conv *s, int adjoint)
+{
+	const int thin = (adjoint ? s->ci : s->co) <= FEW;
+
+	return CONV(turns)(s) ? thin : adjoint;
 }
 
 static int CONV(pointwise)(const sf_conv *s)
@@ -109,95 +121,114 @@ static size_t CONV(packed)(const sf_conv *s)
 
 static size_t CONV(scratch)(const sf_conv *s)
 {
-	const int64_t k = s->kh * s->kw;
-	const int64_t x = CONV(rows)(s->ho, s->wo, k * s->ci) * s->wo * CONV(ld)(k * s->ci);
-	const int64_t y = CONV(rows)(s->h, s->w, k * s->co) * s->w * CONV(ld)(k * s->co);
+	const int64_t taps = s->kh * s->kw;
+	const int64_t x = CONV(rows)(s->ho, s->wo, taps * s->ci) * s->wo * CONV(ld)(taps * s->ci);
+	const int64_t y = CONV(rows)(s->h, s->w, taps * s->co) * s->w * CONV(ld)(taps * s->co);
 
 	return (size_t)(x > y ? x : y);
 }
 
+/* Weights as the right factor: (taps ci, co) for sums over columns of x, (co, taps ci) for columns
+ * made from dy; of the exchanged problem where that one is solved. */
 static void CONV(pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 {
 	const int64_t taps = s->kh * s->kw, ci = s->ci, co = s->co;
+	const int scatters = CONV(scatters)(s, adjoint), turned = scatters != adjoint;
 	int64_t t, i, o;
 
-	if (!adjoint) {
-		memcpy(packed, w, CONV(packed)(s) * sizeof(T));
-		return;
-	}
 	for (t = 0; t < taps; t++)
 		for (i = 0; i < ci; i++)
 			for (o = 0; o < co; o++) {
-				const T v = w[(t * ci + i) * co + o];
+				const int64_t k = turned ? taps - 1 - t : t;
+				const int64_t from = adjoint ? o : i, to = adjoint ? i : o;
+				const int64_t nfrom = adjoint ? co : ci, nto = adjoint ? ci : co;
 
-				if (CONV(rotates)(s))
-					packed[((taps - 1 - t) * co + o) * ci + i] = v;
-				else
-					packed[(o * taps + t) * ci + i] = v;
+				const int64_t at = scatters ? (from * taps + k) * nto + to
+				                            : (k * nfrom + from) * nto + to;
+
+				packed[at] = w[(t * ci + i) * co + o];
 			}
 }
 
-/* y (ho,wo,n) of each sample = cols W */
-static void CONV(product)(const CONV(view) *g, int64_t samples, int64_t ho, int64_t n, const T *x,
-                          const T *w, T *y, T *scratch)
+/* out (ho,wo,n) of each sample = cols(x) W */
+static void CONV(gather)(const CONV(view) *g, int64_t samples, int64_t ho, int64_t n, const T *x,
+                         const T *w, T *out, T *scratch)
 {
 	const int64_t k = g->kh * g->kw * g->c, rows = CONV(rows)(ho, g->wo, k);
 	int64_t s, y0, y1;
 
-	for (s = 0; s < samples; s++, x += g->h * g->w * g->c, y += ho * g->wo * n)
+	for (s = 0; s < samples; s++, x += g->h * g->w * g->c, out += ho * g->wo * n)
 		for (y0 = 0; y0 < ho; y0 = y1) {
 			y1 = y0 + rows < ho ? y0 + rows : ho;
 			CONV(cols)(g, x, y0, y1, scratch);
 			GEMM((y1 - y0) * g->wo, n, k, scratch, CONV(ld)(k), 1, w, n, 0, NULL,
-			     y + y0 * g->wo * n, n);
+			     out + y0 * g->wo * n, n);
 		}
 }
 
-static void CONV(forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y, T *scratch)
+/* out (h,w,c of the view) of each sample = the columns that y (ho,wo,n) W makes, added */
+static void CONV(scatter)(const CONV(view) *g, int64_t samples, int64_t ho, int64_t n, const T *y,
+                          const T *w, T *out, T *scratch)
 {
-	const CONV(view) g = CONV(view_of_x)(s);
+	const int64_t k = g->kh * g->kw * g->c, rows = CONV(rows)(ho, g->wo, k);
+	int64_t s, y0, y1;
+
+	memset(out, 0, (size_t)(samples * g->h * g->w * g->c) * sizeof(T));
+	for (s = 0; s < samples; s++, out += g->h * g->w * g->c, y += ho * g->wo * n)
+		for (y0 = 0; y0 < ho; y0 = y1) {
+			y1 = y0 + rows < ho ? y0 + rows : ho;
+			GEMM((y1 - y0) * g->wo, k, n, y + y0 * g->wo * n, n, 1, w, k, 0, NULL,
+			     scratch, CONV(ld)(k));
+			CONV(add_cols)(g, scratch, y0, y1, out);
+		}
+}
+
+/* The view of the exchanged problem: windows in y make x. */
+static CONV(view) CONV(view_of_y)(const sf_conv *s)
+{
+	CONV(view) g = CONV(view_of_x)(s);
+
+	g.h = s->ho;
+	g.w = s->wo;
+	g.c = s->co;
+	g.wo = s->w;
+	g.ph = s->kh - 1 - s->pad;
+	g.pw = s->kw - 1 - s->pad;
+	return g;
+}
+
+static void CONV(forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y,
+                          T *scratch)
+{
+	const CONV(view) gx = CONV(view_of_x)(s), gy = CONV(view_of_y)(s);
 
 	if (CONV(pointwise)(s))
 		GEMM(n * s->h * s->w, s->co, s->ci, x, s->ci, 1, packed, s->co, 0, NULL, y, s->co);
+	else if (CONV(scatters)(s, 0))
+		CONV(scatter)(&gy, n, s->h, s->ci, x, packed, y, scratch);
 	else
-		CONV(product)(&g, n, s->ho, s->co, x, packed, y, scratch);
+		CONV(gather)(&gx, n, s->ho, s->co, x, packed, y, scratch);
 }
 
 static void CONV(data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx, T *scratch)
 {
-	CONV(view) g = CONV(view_of_x)(s);
-	const int64_t k = s->kh * s->kw * s->ci, rows = CONV(rows)(s->ho, s->wo, k);
-	int64_t i, y0, y1;
+	const CONV(view) gx = CONV(view_of_x)(s), gy = CONV(view_of_y)(s);
 
-	if (CONV(pointwise)(s)) {
-		GEMM(n * s->h * s->w, s->ci, s->co, dy, s->co, 1, packed, s->ci, 0, NULL, dx, s->ci);
-		return;
-	}
-	if (CONV(rotates)(s)) {
-		g.h = s->ho;
-		g.w = s->wo;
-		g.c = s->co;
-		g.wo = s->w;
-		g.ph = s->kh - 1 - s->pad;
-		g.pw = s->kw - 1 - s->pad;
-		CONV(product)(&g, n, s->h, s->ci, dy, packed, dx, scratch);
-		return;
-	}
-	memset(dx, 0, (size_t)(n * s->h * s->w * s->ci) * sizeof(T));
-	for (i = 0; i < n; i++, dx += s->h * s->w * s->ci, dy += s->ho * s->wo * s->co)
-		for (y0 = 0; y0 < s->ho; y0 = y1) {
-			y1 = y0 + rows < s->ho ? y0 + rows : s->ho;
-			GEMM((y1 - y0) * s->wo, k, s->co, dy + y0 * s->wo * s->co, s->co, 1, packed, k, 0,
-			     NULL, scratch, CONV(ld)(k));
-			CONV(add_cols)(&g, scratch, y0, y1, dx);
-		}
+	if (CONV(pointwise)(s))
+		GEMM(n * s->h * s->w, s->ci, s->co, dy, s->co, 1, packed, s->ci, 0, NULL, dx,
+		     s->ci);
+	else if (CONV(scatters)(s, 1))
+		CONV(scatter)(&gx, n, s->ho, s->co, dy, packed, dx, scratch);
+	else
+		CONV(gather)(&gy, n, s->h, s->ci, dy, packed, dx, scratch);
 }
 
-static void CONV(weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
-                         T *scratch)
+static void CONV(weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
+                         T *dw, T *scratch)
 {
 	const CONV(view) g = CONV(view_of_x)(s);
-	const int64_t k = s->kh * s->kw * s->ci, ld = CONV(ld)(k), rows = CONV(rows)(s->ho, s->wo, k);
+	const int64_t k = s->kh * s->kw * s->ci, ld = CONV(ld)(k);
+	const int64_t rows = CONV(rows)(s->ho, s->wo, k);
 	int64_t i, y0, y1;
 
 	if (!accumulate)
@@ -211,8 +242,9 @@ static void CONV(weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, i
 				a = x + y0 * s->w * s->ci;
 			else
 				CONV(cols)(&g, x, y0, y1, scratch);
-			GEMM(k, s->co, (y1 - y0) * s->wo, a, 1, a == scratch ? ld : s->ci, b, s->co, 1, NULL,
-			     dw, s->co);
+			GEMM(k, s->co, (y1 - y0) * s->wo, a, 1, a == scratch ? ld : s->ci, b,
+			     s->co, 1, NULL, dw, s->co);
 		}
 }
 #undef BLOCK_BYTES
+#undef FEW

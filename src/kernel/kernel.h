@@ -1,15 +1,17 @@
 /* kernel.h: the numeric loops. One body is compiled per instruction set and element type into a
- * table of function pointers; a context's instruction set picks the table. "ref" is a plain loop for
- * every entry, in the order a textbook would write it: the oracle of the tests and the --strict mode.
+ * table of function pointers; a context's instruction set picks the table. "ref" is a plain loop
+ * for every entry, in the order a textbook would write it: the oracle of the tests and the --strict
+ * mode.
  *
- * Entries that use no fused multiply-add (maps, reductions, norms, softmax, noise, Adam) give the same
- * bytes in base, v3 and v4; gemm and conv agree with ref within the bound that tests/check_kernel
- * states.
+ * Entries that use no fused multiply-add (maps, reductions, norms, softmax, noise, Adam) give the
+ * same bytes in base, v3 and v4; gemm and conv agree with ref within the bound that
+ * tests/check_kernel states.
  *
- * The tables do not call BLAS, because it is free to change bits with the shape of a call and with a
- * row's place in its tile (OpenBLAS does so with its Haswell and Zen kernels), and a sample's result
- * would then depend on its neighbours. SCOREFIELD_GEMM=blas in the environment picks tables
- * whose gemm and conv go through CBLAS in tiles of one fixed shape: the portable reference for speed.
+ * The tables do not call BLAS, because it is free to change bits with the shape of a call and with
+ * a row's place in its tile (OpenBLAS does so with its Haswell and Zen kernels), and a sample's
+ * result would then depend on its neighbours. SCOREFIELD_GEMM=blas in the environment picks tables
+ * whose gemm and conv go through CBLAS in tiles of one fixed shape: the portable reference for
+ * speed.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_KERNEL_H
 #define SF_KERNEL_H
@@ -18,9 +20,9 @@
 
 /* Elementwise kinds; map1 gets a constant c that SCALE and OFFSET use. */
 enum {
-	SF_EW1_COPY, SF_EW1_SCALE, SF_EW1_OFFSET, SF_EW1_SQUARE, SF_EW1_SQRT, SF_EW1_EXP, SF_EW1_LOG,
-	SF_EW1_SIN, SF_EW1_COS, SF_EW1_TANH, SF_EW1_SIGMOID, SF_EW1_SOFTPLUS, SF_EW1_SILU, SF_EW1_RELU,
-	SF_EW1_ELU, SF_EW1_STEP, SF_EW1_COUNT
+	SF_EW1_COPY, SF_EW1_SCALE, SF_EW1_OFFSET, SF_EW1_SQUARE, SF_EW1_SQRT, SF_EW1_EXP,
+	SF_EW1_LOG, SF_EW1_SIN, SF_EW1_COS, SF_EW1_TANH, SF_EW1_SIGMOID, SF_EW1_SOFTPLUS,
+	SF_EW1_SILU, SF_EW1_RELU, SF_EW1_ELU, SF_EW1_STEP, SF_EW1_COUNT
 };
 enum {
 	SF_EW2_ADD, SF_EW2_SUB, SF_EW2_MUL, SF_EW2_DIV,

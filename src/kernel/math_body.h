@@ -1,10 +1,10 @@
 /* math_body.h: elementary functions of one element, branch-free, so that loops over them become
  * vector code. Only + - * /, square root and bit operations: the same bytes on every machine.
  *
- *   exp, expm1   x = n ln 2 + r, |r| <= ln(2)/2; Taylor series in r; exact scaling by 2^n in two steps,
- *                so that results fade into subnormals, 0 and infinity as they should
- *   log          x = 2^e m, m in [sqrt(1/2), sqrt 2); log m = 2 atanh(s), s = (m - 1)/(m + 1), arranged
- *                as f - (f^2/2 - s (f^2/2 + R)) with f = m - 1 (Tang 1990; the form of fdlibm)
+ *   exp, expm1   x = n ln 2 + r, |r| <= ln(2)/2; Taylor series in r; exact scaling by 2^n in two
+ *                steps, so that results fade into subnormals, 0 and infinity as they should
+ *   log          x = 2^e m, m in [sqrt(1/2), sqrt 2); log m = 2 atanh(s), s = (m - 1)/(m + 1),
+ *                arranged as f - (f^2/2 - s (f^2/2 + R)) with f = m - 1 (Tang 1990, as fdlibm)
  *   tanh         expm1(2|x|)/(expm1(2|x|) + 2)
  *   softplus     max(x,0) + log1p(exp(-|x|))
  *
@@ -44,6 +44,15 @@ INLINE T F(of_bits)(BITS u)
 INLINE T F(f_abs)(T x)
 {
 	return F(of_bits)(F(bits)(x) & ~(BITS)0 >> 1);
+}
+
+INLINE T F(f_sqrt)(T x)
+{
+#if TBITS == 32
+	return sqrtf(x);
+#else
+	return sqrt(x);
+#endif
 }
 
 #define LN2_HI K(0.693359375, 6.93147180369123816490e-01) /* short: times n it is exact */
@@ -107,8 +116,8 @@ INLINE T F(f_log)(T x)
 	BITS i = F(bits)(y) - root;
 
 	/* the exponent as a number: e + 2^MANTISSA is assembled from its bits */
-	e = F(of_bits)((i + ((BITS)EXPONENT_BIAS << MANTISSA)) >> MANTISSA | F(bits)(whole)) - whole;
-	e = e - EXPONENT_BIAS - (x < tiny ? (T)MANTISSA : (T)0);
+	e = F(of_bits)((i + ((BITS)EXPONENT_BIAS << MANTISSA)) >> MANTISSA | F(bits)(whole));
+	e = e - whole - EXPONENT_BIAS - (x < tiny ? (T)MANTISSA : (T)0);
 	f = F(of_bits)((i & (((BITS)1 << MANTISSA) - 1)) + root) - 1;
 	s = f / (2 + f);
 	z = s * s;

@@ -44,10 +44,11 @@ static address at_block(sf_noise key, uint64_t sample, uint64_t block)
 	return a;
 }
 
-/* Elements first .. first+n: the end of a block, whole blocks straight into `out`, the start of one. */
+/* Elements first .. first+n: the end of a block, whole blocks straight into `out`, the start of
+ * one. */
 #define FILL(type, suffix, name, public_name)                                                      \
-	void public_name(const sf_ctx *ctx, sf_noise key, uint64_t sample, uint64_t first, size_t n, \
-	                 type *out)                                                                \
+	void public_name(const sf_ctx *ctx, sf_noise key, uint64_t sample, uint64_t first,         \
+	                 size_t n, type *out)                                                      \
 	{                                                                                          \
 		const sf_kern_##suffix *kern = sf_kernels_##suffix##_isa(ctx->isa);                \
 		address a = at_block(key, sample, first / 4);                                      \
@@ -104,9 +105,10 @@ double sf_noise_uniform53(sf_noise key, uint64_t sample, uint64_t i)
 	       (1.0 / 9007199254740992.0);
 }
 
-/* A balanced Feistel network over the next even number of bits permutes 0 .. 4^half - 1; whoever lands
- * outside walks on along its cycle until it is inside, which takes less than four steps on average.
- * Round keys come from the counters of samples 2^48 - 8 and above, which data do not use. */
+/* A balanced Feistel network over the next even number of bits permutes 0 .. 4^half - 1; whoever
+ * lands outside walks on along its cycle until it is inside, which takes less than four steps on
+ * average. Round keys come from the counters of samples 2^48 - 8 and above, which data do not
+ * use. */
 uint64_t sf_noise_permute(sf_noise key, uint64_t n, uint64_t i)
 {
 	enum { ROUNDS = 6 };

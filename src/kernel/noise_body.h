@@ -1,5 +1,5 @@
-/* noise_body.h: blocks of four numbers of the stream, interleaved into the output. Both element types
- * return the numbers of noise_lanes.h, so that both precisions draw one stream.
+/* noise_body.h: blocks of four numbers of the stream, interleaved into the output. Both element
+ * types return the numbers of noise_lanes.h, so that both precisions draw one stream.
  * SPDX-License-Identifier: BSD-3-Clause */
 
 #define NOISE(name)                                                                                \

@@ -5,7 +5,8 @@
  *   Normal  z0 = r cos 2 pi u1, z1 = r sin 2 pi u1, r = sqrt(-2 log u0) (Box and Muller 1958)
  *
  * Polynomials of the Cephes library for log, sin and cos in single precision; only + * and sqrt, so
- * the stream is the same everywhere. A uniform is an odd multiple of 2^-24: 24 bits hold it exactly.
+ * the stream is the same everywhere. A uniform is an odd multiple of 2^-24: 24 bits hold it
+ * exactly.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_NOISE_LANES_H
 #define SF_NOISE_LANES_H
@@ -88,7 +89,8 @@ INLINE void normal_pair(uint32_t w0, uint32_t w1, float *z0, float *z1)
 	const float quarters = uniform_of_word(w1) * 4, t = quarters + 12582912.0f;
 	const uint32_t q = bits_of_float(t), odd = 0 - (q & 1);
 	const float r = (quarters - (t - 12582912.0f)) * 1.57079632679f, z = r * r;
-	const float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * r + r;
+	const float s = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z *
+	                r + r;
 	const float c = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z +
 	                 4.166664568298827e-2f) * z * z - 0.5f * z + 1;
 	const uint32_t bs = bits_of_float(s), bc = bits_of_float(c);

@@ -1,4 +1,5 @@
-/* norm_body.h: group normalisation of one sample x (p,c) (Wu and He 2018, eq 1-3), then SiLU or nothing.
+/* norm_body.h: group normalisation of one sample x (p,c) (Wu and He 2018, eq 1-3), then SiLU or
+ * nothing.
  *
  *   mean_g, var_g over the p positions and c/groups channels of a group; rstd = 1/sqrt(var + eps)
  *   xh = (x - mean) rstd,  z = gamma xh + beta,  y = act(z)
@@ -6,14 +7,15 @@
  *   dbeta = sum_p dz,  dgamma = sum_p dz xh,
  *   dx = rstd (gamma dz - sum_g(gamma dz)/N - xh sum_g(gamma dz xh)/N)
  *
- * The variance is a second pass about the mean, so a mean far above the spread costs no digits. Sums
- * run down the positions of a channel: 64 of them in T, then in double; channels are added in
+ * The variance is a second pass about the mean, so a mean far above the spread costs no digits.
+ * Sums run down the positions of a channel: 64 of them in T, then in double; channels are added in
  * order. The work goes by bundles: the whole groups within SPAN channels, or one wider group.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define SPAN 64 /* channels at a time, and most groups of a bundle */
 #define RUN 64  /* positions added in T */
 
-/* A bundle: `groups` groups of `width` channels; x and the other arrays start at its first channel. */
+/* A bundle: `groups` groups of `width` channels; x and the other arrays start at its first
+ * channel. */
 typedef struct F(bundle) {
 	int64_t p, c, width, channels;
 	int groups;
@@ -54,12 +56,11 @@ static void F(norm_sums)(const F(bundle) *b, const T *x, int first, double *grou
 			for (; i < end; i++) {
 				const T *row = x + i * b->c + j0;
 
-				if (first)
-					for (j = 0; j < n; j++)
-						part[j] += row[j];
-				else
-					for (j = 0; j < n; j++)
-						part[j] += (row[j] - shift[j]) * (row[j] - shift[j]);
+				for (j = 0; j < n; j++) {
+					const T d = row[j] - shift[j];
+
+					part[j] += first ? row[j] : d * d;
+				}
 			}
 			for (j = 0; j < n; j++)
 				total[j] += (double)part[j];
@@ -70,7 +71,8 @@ static void F(norm_sums)(const F(bundle) *b, const T *x, int first, double *grou
 }
 
 /* The bundle that starts at group g, with its statistics. */
-static void F(norm_open)(F(bundle) *b, int64_t p, int64_t c, int groups, int g, double eps, const T *x)
+static void F(norm_open)(F(bundle) *b, int64_t p, int64_t c, int groups, int g, double eps,
+                         const T *x)
 {
 	double sum[SPAN], count;
 	int i;
@@ -99,8 +101,7 @@ static void F(norm_forward)(int64_t p, int64_t c, int groups, double eps, int ac
 	int64_t i, j0;
 	int g, j, n;
 
-	for (g = 0; g < groups; g += b.groups, x += b.channels, y += b.channels, gamma += b.channels,
-	    beta += b.channels) {
+	for (g = 0; g < groups; g += b.groups) {
 		F(norm_open)(&b, p, c, groups, g, eps, x);
 		for (j = 0; stat && j < b.groups; j++) {
 			stat[2 * (g + j)] = b.mean[j];
@@ -120,17 +121,18 @@ static void F(norm_forward)(int64_t p, int64_t c, int groups, double eps, int ac
 				const T *from = x + i * c + j0;
 				T *to = y + i * c + j0;
 
-				if (act) {
-					EACH
-					for (j = 0; j < n; j++)
-						to[j] = F(f_silu)((from[j] - mean[j]) * scale[j] + shift[j]);
-				} else {
-					EACH
-					for (j = 0; j < n; j++)
-						to[j] = (from[j] - mean[j]) * scale[j] + shift[j];
+				EACH
+				for (j = 0; j < n; j++) {
+					const T z = (from[j] - mean[j]) * scale[j] + shift[j];
+
+					to[j] = act ? F(f_silu)(z) : z;
 				}
 			}
 		}
+		x += b.channels;
+		y += b.channels;
+		gamma += b.channels;
+		beta += b.channels;
 	}
 }
 

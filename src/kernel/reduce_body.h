@@ -1,5 +1,5 @@
-/* reduce_body.h: sums. Element i goes to lane i mod 16; after each block of 1024 the lanes are added
- * as a binary tree and the block's total is added in double precision. So the order is fixed,
+/* reduce_body.h: sums. Element i goes to lane i mod 16; after each block of 1024 the lanes are
+ * added as a binary tree and the block's total is added in double precision. So the order is fixed,
  * whatever the width of the registers is, and the error of a long float sum stays near that of 64
  * additions.
  * SPDX-License-Identifier: BSD-3-Clause */

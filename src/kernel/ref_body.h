@@ -1,6 +1,6 @@
 /* ref_body.h: every entry as plain loops of one element type: the oracle of the tests and --strict.
- * Maps, Adam and noise share their one-element formulas with the fast tables; sums, norms and softmax
- * are written again, in index order and in double precision.
+ * Maps, Adam and noise share their one-element formulas with the fast tables; sums, norms and
+ * softmax are written again, in index order and in double precision.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/math_body.h"
 
@@ -118,7 +118,8 @@ static void F(norm_backward)(int64_t p, int64_t c, int groups, double eps, int a
 			for (i = 0; i < p; i++) {
 				const double xh = ((double)x[i * c + j] - mean) * rstd;
 				const double z = (double)gamma[j] * xh + (double)beta[j];
-				const T dz = act ? dy[i * c + j] * F(f_silu_grad)((T)z) : dy[i * c + j];
+				const T slope = act ? F(f_silu_grad)((T)z) : 1;
+				const T dz = dy[i * c + j] * slope;
 
 				t1 += (double)dz;
 				t2 += (double)dz * xh;
@@ -137,8 +138,9 @@ static void F(norm_backward)(int64_t p, int64_t c, int groups, double eps, int a
 		for (i = 0; dx && i < p; i++)
 			for (j = g * width; j < (g + 1) * width; j++) {
 				const double xh = ((double)x[i * c + j] - mean) * rstd;
+				const double dz = (double)gamma[j] * (double)dx[i * c + j];
 
-				dx[i * c + j] = (T)(rstd * ((double)gamma[j] * (double)dx[i * c + j] - s1 - xh * s2));
+				dx[i * c + j] = (T)(rstd * (dz - s1 - xh * s2));
 			}
 	}
 }

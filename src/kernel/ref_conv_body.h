@@ -19,29 +19,30 @@ static void F(conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 	memcpy(packed, w, F(conv_packed)(s) * sizeof(T));
 }
 
-/* Calls of `body` for every term: offsets xi, yi, wi of the first channel of x, y and w */
+/* Runs `body` for every term: offsets xi, yi, wi of the first channel of x, y and w. The five loops
+ * are one over their common index: sample, output row and column, kernel row and column. */
 #define EVERY_TERM(body)                                                                           \
 	do {                                                                                       \
-		int64_t b_, oy_, ox_, ky_, kx_;                                                    \
+		const int64_t all_ = n * s->ho * s->wo * s->kh * s->kw;                            \
+		int64_t at_;                                                                       \
                                                                                                    \
-		for (b_ = 0; b_ < n; b_++)                                                         \
-			for (oy_ = 0; oy_ < s->ho; oy_++)                                          \
-				for (ox_ = 0; ox_ < s->wo; ox_++)                                  \
-					for (ky_ = 0; ky_ < s->kh; ky_++)                          \
-						for (kx_ = 0; kx_ < s->kw; kx_++) {                \
-							const int64_t iy_ = oy_ * s->stride + ky_ - s->pad; \
-							const int64_t ix_ = ox_ * s->stride + kx_ - s->pad; \
-							const int64_t xi = ((b_ * s->h + iy_) * s->w + ix_) * s->ci; \
-							const int64_t yi = ((b_ * s->ho + oy_) * s->wo + ox_) * s->co; \
-							const int64_t wi = (ky_ * s->kw + kx_) * s->ci * s->co; \
+		for (at_ = 0; at_ < all_; at_++) {                                                 \
+			const int64_t taps_ = s->kh * s->kw, tap_ = at_ % taps_, pixel_ = at_ / taps_; \
+			const int64_t ox_ = pixel_ % s->wo, oy_ = pixel_ / s->wo % s->ho;          \
+			const int64_t b_ = pixel_ / s->wo / s->ho;                                 \
+			const int64_t iy_ = oy_ * s->stride + tap_ / s->kw - s->pad;               \
+			const int64_t ix_ = ox_ * s->stride + tap_ % s->kw - s->pad;               \
+			const int64_t xi = ((b_ * s->h + iy_) * s->w + ix_) * s->ci;               \
+			const int64_t yi = pixel_ * s->co, wi = tap_ * s->ci * s->co;              \
                                                                                                    \
-							if (iy_ < 0 || iy_ >= s->h || ix_ < 0 || ix_ >= s->w) \
-								continue;                          \
-							body                                       \
-						}                                                  \
+			if (iy_ >= 0 && iy_ < s->h && ix_ >= 0 && ix_ < s->w) {                    \
+				body                                                               \
+			}                                                                          \
+		}                                                                                  \
 	} while (0)
 
-static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y, T *scratch)
+static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y,
+                            T *scratch)
 {
 	int64_t i, o;
 
@@ -54,7 +55,8 @@ static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *pa
 	);
 }
 
-static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx, T *scratch)
+static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
+                         T *scratch)
 {
 	int64_t i, o;
 
@@ -67,8 +69,8 @@ static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *pack
 	);
 }
 
-static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
-                           T *scratch)
+static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
+                           T *dw, T *scratch)
 {
 	int64_t i, o;
 

@@ -1,8 +1,8 @@
 /* ref_gemm_body.h: the matrix product as a textbook writes it.
  * SPDX-License-Identifier: BSD-3-Clause */
 
-static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
-                    int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa,
+                    const T *b, int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
 {
 	int64_t i, j, l;
 

@@ -1,5 +1,5 @@
-/* select.c: the table for an instruction set. The environment variable SCOREFIELD_GEMM=blas picks the
- * tables whose products and convolutions go through CBLAS; anything else, the library's own.
+/* select.c: the table for an instruction set. The environment variable SCOREFIELD_GEMM=blas picks
+ * the tables whose products and convolutions go through CBLAS; anything else, the library's own.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
 
@@ -27,8 +27,10 @@ DECLARE(v4)
 #endif
 
 /* [instruction set][own, blas] */
-static const sf_kern_f32 *const f32[SF_ISA_COUNT][2] = {ROW(ref, f32), ROW(base, f32), V3(f32), V4(f32)};
-static const sf_kern_f64 *const f64[SF_ISA_COUNT][2] = {ROW(ref, f64), ROW(base, f64), V3(f64), V4(f64)};
+static const sf_kern_f32 *const f32[SF_ISA_COUNT][2] = {
+	ROW(ref, f32), ROW(base, f32), V3(f32), V4(f32)};
+static const sf_kern_f64 *const f64[SF_ISA_COUNT][2] = {
+	ROW(ref, f64), ROW(base, f64), V3(f64), V4(f64)};
 
 static int wants_blas(void)
 {

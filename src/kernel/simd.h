@@ -1,12 +1,13 @@
 /* simd.h: vectors of one instruction set, for the bodies that name them. The including file sets
  *   VBYTES            bytes of a vector register
  *   FMA_f32, FMA_f64  (a, b, c) -> a b + c, fused where the instruction set has it
- * A compiler without vector extensions gets SF_SIMD 0 and the plain loops of ref_body.h instead.
+ * A compiler without vector extensions, or SF_STRICT, gets SF_SIMD 0 and the plain loops of
+ * ref_body.h instead.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_SIMD_H
 #define SF_SIMD_H
 
-#if defined __GNUC__
+#if defined __GNUC__ && !defined SF_STRICT
 #define SF_SIMD 1
 /* v...: in registers; u...: in memory, at any multiple of the element's size */
 typedef float v_f32 __attribute__((vector_size(VBYTES)));

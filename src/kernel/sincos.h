@@ -1,9 +1,9 @@
 /* sincos.h: sine and cosine in double precision; the float kernels round them.
  *
- * x = q pi/2 + r with |r| <= pi/4; pi/2 is the sum of three parts of 33 bits, so that q times a part
- * is exact up to |x| = 1.6e6 (Cody and Waite 1980). Taylor series of sin r and cos r: the first
- * term left out is below 3e-18. The quadrant picks the series and the sign by masks, without a
- * branch. Beyond 1e9, where the reduction would be noise, the result is NaN.
+ * x = q pi/2 + r with |r| <= pi/4; pi/2 is the sum of three parts of 33 bits, so that q times a
+ * part is exact up to |x| = 1.6e6 (Cody and Waite 1980). Taylor series of sin r and cos r: the
+ * first term left out is below 3e-18. The quadrant picks the series and the sign by masks, without
+ * a branch. Beyond 1e9, where the reduction would be noise, the result is NaN.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_SINCOS_H
 #define SF_SINCOS_H
@@ -52,7 +52,8 @@ INLINE double sin_shifted(double x, uint64_t shift)
 	c = c * z + 1.0 / 24.0;
 	w = 1 - 0.5 * z;
 	c = w + (((1 - w) - 0.5 * z) + z * z * c);
-	s = double_of_bits(((bits_of_double(s) & ~odd) | (bits_of_double(c) & odd)) ^ (q & 2) << 62);
+	s = double_of_bits((bits_of_double(s) & ~odd) | (bits_of_double(c) & odd));
+	s = double_of_bits(bits_of_double(s) ^ (q & 2) << 62);
 	return x >= -1e9 && x <= 1e9 ? s : (double)NAN;
 }
 

@@ -13,7 +13,7 @@ typedef struct TABLE {
 	void (*map2_row[SF_EW2_COUNT])(int64_t rows, int64_t cols, const T *a, const T *b, T *o);
 	void (*map2_col[SF_EW2_COUNT])(int64_t rows, int64_t cols, const T *a, const T *b, T *o);
 
-	/* -- reductions: 16 fixed lanes, pairwise tail, so that width of registers does not show -- */
+	/* -- reductions: 16 fixed lanes, pairwise tail, whatever the width of registers -- */
 	T (*sum)(int64_t n, const T *a);
 	T (*dot)(int64_t n, const T *a, const T *b);
 	/* o[j] (+)= sum_i a[i][j], rows added in order */
@@ -23,10 +23,11 @@ typedef struct TABLE {
 	/* -- matrix product C (m,n) = (accumulate ? C : 0) + A B (+ bias[j] if not NULL).
 	 * A(i,l) = a[i*rsa + l*csa], so transposes cost nothing; B and C row-major with leading
 	 * dimensions ldb, ldc. Each element is one chain over l in order, whatever m is. -- */
-	void (*gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
-	             int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc);
+	void (*gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa,
+	             const T *b, int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc);
 	/* dst (cols,rows) = transpose of src (rows,cols) */
-	void (*transpose)(int64_t rows, int64_t cols, const T *src, int64_t lds, T *dst, int64_t ldd);
+	void (*transpose)(int64_t rows, int64_t cols, const T *src, int64_t lds, T *dst,
+	                  int64_t ldd);
 
 	/* -- convolution, see sf_conv in kernel.h -- */
 	size_t (*conv_packed)(const sf_conv *s);  /* elements of the packed weights */
@@ -34,29 +35,32 @@ typedef struct TABLE {
 	/* weights (kh,kw,ci,co) -> packed form for forward; `adjoint` packs for conv_data */
 	void (*conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed);
 	/* y (n,ho,wo,co) = x (n,h,w,ci) * w */
-	void (*conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y, T *scratch);
+	void (*conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y,
+	                     T *scratch);
 	/* dx (n,h,w,ci) = adjoint in x of dy (n,ho,wo,co); `packed` made with adjoint = 1 */
-	void (*conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx, T *scratch);
+	void (*conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
+	                  T *scratch);
 	/* dw (kh,kw,ci,co) = sum over samples, in order; accumulate adds to what is there */
-	void (*conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
-	                    T *scratch);
+	void (*conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
+	                    T *dw, T *scratch);
 
 	/* -- group normalisation of one sample x (p,c), p positions; act: SF_ACT_... of graph.h.
 	 * stat (2*groups): mean and 1/std of each group, written by forward; may be NULL -- */
 	void (*norm_forward)(int64_t p, int64_t c, int groups, double eps, int act, const T *x,
 	                     const T *gamma, const T *beta, T *y, T *stat);
-	/* dx = gradient for dy; dgamma, dbeta (c) are added to; each may be NULL. dx may be dy, not x.
-	 * The statistics are computed again */
+	/* dx = gradient for dy; dgamma, dbeta (c) are added to; each may be NULL. dx may be dy, not
+	 * x. The statistics are computed again */
 	void (*norm_backward)(int64_t p, int64_t c, int groups, double eps, int act, const T *x,
-	                      const T *gamma, const T *beta, const T *dy, T *dx, T *dgamma, T *dbeta);
+	                      const T *gamma, const T *beta, const T *dy, T *dx, T *dgamma,
+	                      T *dbeta);
 
 	/* -- softmax over rows of length n, and its gradient dx = y (dy - y.dy) -- */
 	void (*softmax)(int64_t rows, int64_t n, const T *x, T *y);
 	void (*softmax_grad)(int64_t rows, int64_t n, const T *y, const T *dy, T *dx);
 
 	/* -- optimiser over flat buffers: m, v moments, e moving average. The step is
-	 * p -= lr_t * m / (sqrt(v) * rv + eps) with g scaled by gscale first and rv = 1/sqrt(1-b2^t),
-	 * lr_t = lr/(1-b1^t); then e = p + ema (e - p) -- */
+	 * p -= lr_t * m / (sqrt(v) * rv + eps) with g scaled by gscale first and rv =
+	 * 1/sqrt(1-b2^t), lr_t = lr/(1-b1^t); then e = p + ema (e - p) -- */
 	void (*adam)(int64_t n, const sf_adam *s, const T *g, T *p, T *m, T *v, T *e);
 
 	/* -- noise: blocks of four words, see noise.h -- */

@@ -1,5 +1,6 @@
-/* winograd_body.h: 3x3 convolution, stride 1, padding 1, by the minimal algorithm F(2x2,3x3) (Winograd
- * 1980; Lavin and Gray 2016): a 2x2 output tile costs 16 products a channel pair instead of 36.
+/* winograd_body.h: 3x3 convolution, stride 1, padding 1, by the minimal algorithm F(2x2,3x3)
+ * (Winograd 1980; Lavin and Gray 2016): a 2x2 output tile costs 16 products a channel pair instead
+ * of 36.
  *
  *   Y = A'[(G g G') . (B' d B)]A,   d the 4x4 input tile that starts one pixel up and left
  *   B' = 1  0 -1  0    G = 1   0   0     A' = 1 1  1  0
@@ -8,11 +9,11 @@
  *        0  1  0 -1        0   0   1
  * Weight gradient, the exact adjoint: dU += (B' d B)' (A dY A'), dW = G' dU G.
  *
- * The 16 products are matrix products over blocks of tiles that stay in the second cache level. Tiles
- * of several samples share a block; each output's chain is the same wherever its tile lies. As exact as
- * the direct sum for F(2x2,3x3); larger tiles lose a digit and are not offered.
+ * The 16 products are matrix products over blocks of tiles that stay in the second cache level.
+ * Tiles of several samples share a block; each output's chain is the same wherever its tile lies.
+ * As exact as the direct sum for F(2x2,3x3); larger tiles lose a digit and are not offered.
  * SPDX-License-Identifier: BSD-3-Clause */
-#define WINO_BYTES (768 * 1024)
+#define WINO_BYTES (4096 * 1024)
 #define WINO_MAX 112 /* tiles of a block */
 
 typedef struct F(wino) {
@@ -58,7 +59,7 @@ static size_t F(wino_scratch)(const sf_conv *s)
 	return (size_t)(16 * g.block * (g.lda + g.ldm) + widest + 16 * s->ci * s->co);
 }
 
-/* Multiplies the 16 vectors by a 4x4 transform from both sides: F2(d, step, e, step) does one line. */
+/* e, then d = a transform of both sides of the matrix d; line(from, step, to, step) does a line. */
 #define BOTH_SIDES(line, rows, d, e)                                                               \
 	do {                                                                                       \
 		int z_;                                                                            \
@@ -97,8 +98,8 @@ INLINE void F(line_at)(const VEC *d, int s, VEC *o, int t) /* A */
 }
 
 /* Addresses of the side x side pixels from (y,x) of one sample; outside it, the pixel of zeros. */
-INLINE void F(wino_pixels)(const F(wino) *g, const T *x, int64_t c, int side, int64_t y0, int64_t x0,
-                           const T **at)
+INLINE void F(wino_pixels)(const F(wino) *g, const T *x, int64_t c, int side, int64_t y0,
+                           int64_t x0, const T **at)
 {
 	int i, j;
 
@@ -151,8 +152,8 @@ static void F(wino_gradient)(const F(wino) *g, const T *dy, int64_t first, int64
 		const int64_t k = (first + t) % tiles;
 		const T *at[4];
 
-		F(wino_pixels)(g, dy + (first + t) / tiles * g->h * g->w * g->co, g->co, 2, k / g->tw * 2,
-		               k % g->tw * 2, at);
+		F(wino_pixels)(g, dy + (first + t) / tiles * g->h * g->w * g->co, g->co, 2,
+		               k / g->tw * 2, k % g->tw * 2, at);
 		for (c = 0; c < g->co; c += VW) {
 			VEC d[16], e[16];
 			T *to = g->m + t * g->ldm + c;
@@ -204,37 +205,65 @@ static void F(wino_output)(const F(wino) *g, T *y, int64_t first, int64_t n)
 	}
 }
 
-/* packed (16, panels, ci, width) = G g G', panels of NR columns and a narrower last one */
+/* G g G' of VW filters g (9) -> 16 vectors, `step` apart */
+INLINE void F(wino_filter)(const VEC *g, T *to, int64_t step)
+{
+	VEC h[12], u[4];
+	int i, j;
+
+	UNROLL
+	for (j = 0; j < 3; j++) {
+		const VEC even = g[j] + g[6 + j];
+
+		h[j] = g[j];
+		h[3 + j] = (T)0.5 * (even + g[3 + j]);
+		h[6 + j] = (T)0.5 * (even - g[3 + j]);
+		h[9 + j] = g[6 + j];
+	}
+	UNROLL
+	for (i = 0; i < 4; i++) {
+		const VEC *r = h + 3 * i;
+		const VEC even = r[0] + r[2];
+
+		u[0] = r[0];
+		u[1] = (T)0.5 * (even + r[1]);
+		u[2] = (T)0.5 * (even - r[1]);
+		u[3] = r[2];
+		UNROLL
+		for (j = 0; j < 4; j++)
+			STORE(to + (4 * i + j) * step, u[j]);
+	}
+}
+
+/* packed (16, panels, ci, width): panels of NR columns and a narrower last one. The adjoint has the
+ * filters rotated by 180 degrees, ci and co swapped. */
 static void F(wino_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 {
-	static const T G[4][3] = {{1, 0, 0}, {(T)0.5, (T)0.5, (T)0.5}, {(T)0.5, (T)-0.5, (T)0.5}, {0, 0, 1}};
 	const int64_t ci = adjoint ? s->co : s->ci, co = adjoint ? s->ci : s->co;
 	int64_t c, o;
-	int i, j, q;
+	int q, v;
 
-	for (c = 0; c < ci; c++)
-		for (o = 0; o < co; o++) {
-			const int64_t j0 = o / NR * NR, width = co - j0 < NR ? co - j0 : NR;
-			T *to = packed + j0 * ci + c * width + (o - j0);
-			T g[9], half[4][3];
+	for (o = 0; o < co; o += VW) {
+		const int64_t j0 = o / NR * NR, width = co - j0 < NR ? co - j0 : NR;
 
+		for (c = 0; c < ci; c++) {
+			T turned[9 * VW] ALIGNED;
+			VEC g[9];
+
+			for (q = 0; adjoint && q < 9; q++)
+				for (v = 0; v < VW; v++)
+					turned[q * VW + v] = w[((8 - q) * co + o + v) * ci + c];
+			UNROLL
 			for (q = 0; q < 9; q++)
-				g[q] = adjoint ? w[((8 - q) * s->ci + o) * s->co + c]
-				               : w[(q * ci + c) * co + o];
-			for (i = 0; i < 4; i++)
-				for (j = 0; j < 3; j++)
-					half[i][j] = G[i][0] * g[j] + G[i][1] * g[3 + j] + G[i][2] * g[6 + j];
-			for (i = 0; i < 4; i++)
-				for (j = 0; j < 4; j++)
-					to[(4 * i + j) * ci * co] = half[i][0] * G[j][0] +
-					                            half[i][1] * G[j][1] +
-					                            half[i][2] * G[j][2];
+				g[q] = LOAD(adjoint ? turned + q * VW : w + (q * ci + c) * co + o);
+			F(wino_filter)(g, packed + j0 * ci + c * width + (o - j0), ci * co);
 		}
+	}
 }
 
 /* Forward, or with swapped channels and packed weights made for it, the adjoint in x. */
-static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, const T *packed, T *y,
-                            T *scratch)
+static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, const T *packed,
+                            T *y, T *scratch)
 {
 	const F(wino) g = F(wino_open)(s, swap, scratch);
 	const int64_t all = n * g.th * g.tw;
@@ -249,8 +278,8 @@ static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, c
 			for (j0 = 0; j0 < g.co; j0 += NR) {
 				const int64_t width = g.co - j0 < NR ? g.co - j0 : NR;
 
-				F(panel)(rows, (int)(width / VW), g.ci, g.a + i * g.block * g.lda, g.lda, 1,
-				         packed + (i * g.co + j0) * g.ci, width, 0, NULL,
+				F(panel)(rows, (int)(width / VW), g.ci, g.a + i * g.block * g.lda,
+				         g.lda, 1, packed + (i * g.co + j0) * g.ci, width, 0, NULL,
 				         g.m + i * g.block * g.ldm + j0, g.ldm);
 			}
 		F(wino_output)(&g, y, t, rows);
@@ -287,8 +316,8 @@ INLINE void F(wino_weight)(const T *u, int64_t step, int accumulate, T *dw, int6
 	}
 }
 
-static void F(wino_weights)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw,
-                            T *scratch)
+static void F(wino_weights)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
+                            T *dw, T *scratch)
 {
 	const F(wino) g = F(wino_open)(s, 0, scratch);
 	const int64_t all = n * g.th * g.tw, pairs = g.ci * g.co;
@@ -297,14 +326,15 @@ static void F(wino_weights)(const sf_conv *s, int64_t n, const T *x, const T *dy
 	int i;
 
 	memset(g.zero, 0, (size_t)(u - g.zero) * sizeof(T));
-	memset(u, 0, (size_t)(16 * pairs) * sizeof(T));
+	if (all == 0)
+		memset(u, 0, (size_t)(16 * pairs) * sizeof(T));
 	for (t = 0; t < all; t += rows) {
 		rows = all - t < g.block ? all - t : g.block;
 		F(wino_input)(&g, x, t, rows);
 		F(wino_gradient)(&g, dy, t, rows);
 		for (i = 0; i < 16; i++)
 			F(gemm)(g.ci, g.co, rows, g.a + i * g.block * g.lda, 1, g.lda,
-			        g.m + i * g.block * g.ldm, g.ldm, 1, NULL, u + i * pairs, g.co);
+			        g.m + i * g.block * g.ldm, g.ldm, t > 0, NULL, u + i * pairs, g.co);
 	}
 	for (t = 0; t < pairs; t += VW)
 		F(wino_weight)(u + t, pairs, accumulate, dw + t, pairs);

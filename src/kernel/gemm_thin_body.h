@@ -1,0 +1,84 @@
+/* gemm_thin_body.h: products with at most THIN columns where the rows of A' are contiguous (weight
+ * gradients of a convolution to one or three channels): the lanes of a vector are rows of C,
+ * because columns would leave most of them empty. The chain of an element is the one of
+ * gemm_body.h.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#define THIN 4
+#define DEEP 4 /* vectors of rows at a time */
+
+/* nv VW rows of C by n columns, A(i,l) = a[i + l csa] */
+INLINE void F(thin)(const int n, const int nv, int64_t k, const T *a, int64_t csa, const T *b,
+                    int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	VEC acc[THIN][DEEP];
+	T lane[VW] ALIGNED;
+	int64_t l;
+	int i, j, v;
+
+	UNROLL
+	for (j = 0; j < n; j++)
+		UNROLL
+		for (v = 0; v < nv; v++) {
+			for (i = 0; i < VW; i++)
+				lane[i] = accumulate ? c[(v * VW + i) * ldc + j] : 0;
+			acc[j][v] = LOAD(lane);
+		}
+	for (l = 0; l < k; l++, a += csa, b += ldb) {
+		VEC x[DEEP];
+
+		UNROLL
+		for (v = 0; v < nv; v++)
+			x[v] = LOAD(a + v * VW);
+		UNROLL
+		for (j = 0; j < n; j++) {
+			const VEC w = SPLAT(b[j]);
+
+			UNROLL
+			for (v = 0; v < nv; v++)
+				acc[j][v] = FMA(x[v], w, acc[j][v]);
+		}
+	}
+	UNROLL
+	for (j = 0; j < n; j++)
+		UNROLL
+		for (v = 0; v < nv; v++) {
+			STORE(lane, acc[j][v]);
+			for (i = 0; i < VW; i++)
+				c[(v * VW + i) * ldc + j] = bias ? lane[i] + bias[j] : lane[i];
+		}
+}
+
+#define THIN_CASE(n, nv)                                                                           \
+	NOINLINE void F(thin_##n##_##nv)(int64_t k, const T *a, int64_t csa, const T *b,           \
+	                                 int64_t ldb, int accumulate, const T *bias, T *c,         \
+	                                 int64_t ldc)                                              \
+	{                                                                                          \
+		F(thin)(n, nv, k, a, csa, b, ldb, accumulate, bias, c, ldc);                       \
+	}
+THIN_CASE(1, 4)
+THIN_CASE(2, 4)
+THIN_CASE(3, 4)
+THIN_CASE(4, 4)
+THIN_CASE(1, 1)
+THIN_CASE(2, 1)
+THIN_CASE(3, 1)
+THIN_CASE(4, 1)
+#undef THIN_CASE
+
+/* The rows that fill vectors; returns how many. */
+static int64_t F(gemm_thin)(int64_t m, int64_t n, int64_t k, const T *a, int64_t csa, const T *b,
+                            int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	typedef void (*fn)(int64_t, const T *, int64_t, const T *, int64_t, int, const T *, T *,
+	                   int64_t);
+	static const fn deep[THIN] = {F(thin_1_4), F(thin_2_4), F(thin_3_4), F(thin_4_4)};
+	static const fn flat[THIN] = {F(thin_1_1), F(thin_2_1), F(thin_3_1), F(thin_4_1)};
+	int64_t i = 0;
+
+	for (; i + DEEP * VW <= m; i += DEEP * VW)
+		deep[n - 1](k, a + i, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+	for (; i + VW <= m; i += VW)
+		flat[n - 1](k, a + i, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+	return i;
+}
+#undef DEEP

@@ -1,0 +1,44 @@
+/* verify.h: what the files of checks share. A file holds the checks of one family as a table that
+ * ends with a NULL name; verify.c lists the tables, one line each.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_VERIFY_H
+#define SF_VERIFY_H
+
+#include "core/core.h"
+
+#include <scorefield/sampler.h>
+#include <scorefield/verify.h>
+
+extern const sf_check sf_checks_noise[];
+extern const sf_check sf_checks_data[];
+extern const sf_check sf_checks_process[];
+extern const sf_check sf_checks_score[];
+extern const sf_check sf_checks_grid[];
+extern const sf_check sf_checks_sampler[];
+extern const sf_check sf_checks_sampler_order[];
+extern const sf_check sf_checks_net[];
+extern const sf_check sf_checks_objective[];
+
+/* A process, and the score, sampler and grid over it that a check asks for (NULL: none). */
+typedef struct sf_rig {
+	sf_process *process;
+	sf_score *score;
+	sf_sampler *sampler;
+	sf_grid *grid;
+} sf_rig;
+int sf_rig_open(sf_ctx *ctx, const char *process, const char *score, int64_t d, const char *sampler,
+                const char *grid, sf_rig *rig);
+void sf_rig_close(sf_rig *rig);
+/* Samples n states from given starts x, on the rig's grid if it has one. */
+int sf_rig_sample(const sf_rig *rig, int64_t n, int64_t steps, double start, double end,
+		  uint64_t seed, double *x, sf_sample_report *report);
+
+/* Keeps the largest deviation |measured - expected| / max(|expected|, floor); NaN once seen
+ * stays. */
+void sf_worst(double *worst, double measured, double expected, double floor);
+
+/* "The largest deviation is 0 within the tolerance." */
+int sf_row_worst(sf_row *row, double worst, double tolerance);
+int sf_row_value(sf_row *row, double measured, double expected, double tolerance);
+
+#endif

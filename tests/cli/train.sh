@@ -1,0 +1,83 @@
+#!/bin/sh
+# Training: same bytes for any number of threads, after kill -9 and --resume, and from the config.ini it wrote;
+# SIGINT writes a checkpoint and ends with status 4.
+# SPDX-License-Identifier: BSD-3-Clause
+. "$(dirname "$0")/lib.sh"
+
+last() { # the newest checkpoint of a run
+	ls "$1"/checkpoint-*.safetensors 2> /dev/null | tail -n 1
+}
+
+# waits until the run has a checkpoint beyond the start
+wait_for() {
+	i=0
+	while [ -z "$(last "$1")" ] && [ $i -lt 600 ]; do
+		sleep 0.05
+		i=$((i + 1))
+	done
+}
+
+passes "train tiny" sf train tiny -o whole --set train.steps=200
+holds "the memory is told before the start" "needs" stdout
+holds "the checkpoint is named" "$(last whole)" stdout
+for f in config.ini log.jsonl; do
+	[ -s whole/$f ] && ok "whole/$f" || not_ok "whole/$f"
+done
+passes "options after and before operands, = and space" \
+	sf train --set=train.steps=20 tiny --output short --quiet --threads=1
+[ "$(last short)" = short/checkpoint-00000020.safetensors ] && ok "--set train.steps=20" ||
+	not_ok "--set train.steps=20: $(last short)"
+
+for t in 1 2 3; do
+	passes "train with $t threads" sf train tiny -q -o threads$t --threads $t
+	same "$t threads give the same checkpoint" "$(last whole)" "$(last threads$t)"
+done
+
+passes "train from the config.ini of a run" sf train whole/config.ini -q -o again
+same "config.ini fed back gives the same checkpoint" "$(last whole)" "$(last again)"
+same "and the same config.ini" whole/config.ini again/config.ini
+
+passes "another seed" sf train tiny -q -o seed --seed 7
+if cmp -s "$(last whole)" "$(last seed)"; then not_ok "--seed changes the result"; else
+	ok "--seed changes the result"; fi
+
+# kill -9: slow steps (a large batch) leave time to hit the middle; the sleep lets some steps pass after
+# the first checkpoint.
+slow="--set train.steps=400 --set train.batch=512 --set train.checkpoint-every=20"
+passes "the uninterrupted run" sf train tiny -q -o straight $slow
+"$SCOREFIELD" train tiny -q -o killed $slow 2> /dev/null &
+pid=$!
+wait_for killed
+sleep 0.1
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+case $(last killed) in
+*00000400*) echo "# the run was over before it could be killed" ;;
+esac
+passes "--resume after kill -9" sf train tiny -q -o killed --resume $slow
+same "kill -9 and --resume give the same checkpoint" "$(last straight)" "$(last killed)"
+
+"$SCOREFIELD" train tiny -o stopped $slow --set train.steps=100000 > out 2> stderr &
+pid=$!
+wait_for stopped
+kill -INT $pid
+wait $pid
+status=$?
+# A shell without job control starts background commands with SIGINT ignored; the program sets its own handler.
+[ $status -eq 4 ] && ok "SIGINT ends with status 4" || not_ok "SIGINT ends with status 4: $status"
+at=$(last stopped | sed 's/.*checkpoint-0*\([0-9]*\)\.safetensors/\1/')
+to=$((at + 60))
+passes "a stopped run can be resumed" sf train tiny -q -o stopped --resume --set train.steps=$to
+passes "the same without a stop" sf train tiny -q -o unstopped $slow --set train.steps=$to
+same "SIGINT and --resume give the same checkpoint" "$(last unstopped)" "$(last stopped)"
+"$SCOREFIELD" train tiny -q -o termed $slow --set train.steps=100000 > out 2> stderr &
+pid=$!
+wait_for termed
+kill -TERM $pid
+wait $pid
+[ $? -eq 4 ] && ok "SIGTERM ends with status 4" || not_ok "SIGTERM ends with status 4"
+
+refuses 2 "exists" train tiny -o whole
+passes "--force writes over a run" sf train tiny -q -o short --force --set train.steps=10
+refuses 3 "step" train tiny -q -o diverged --set train.lr=1e30 --set train.clip=0
+finish

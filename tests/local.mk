@@ -1,0 +1,91 @@
+# Tests: one Check program a family (tests/check_*.c: add a word to SF_CHECKS), shell scripts for what
+# is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
+
+SF_CHECKS = %reldir%/check_autodiff %reldir%/check_config %reldir%/check_core \
+	%reldir%/check_data %reldir%/check_draw %reldir%/check_graph %reldir%/check_grid \
+	%reldir%/check_hessian %reldir%/check_images %reldir%/check_io %reldir%/check_kernel \
+	%reldir%/check_net %reldir%/check_noise %reldir%/check_objective %reldir%/check_plan \
+	%reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
+	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_toys %reldir%/check_train \
+	%reldir%/check_verify %reldir%/check_view
+SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
+	%reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/verify.sh
+SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
+	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
+	%reldir%/verify.sh
+SF_CLI_FILES = %reldir%/cli/lib.sh
+SF_CHECK_PARTS = %reldir%/check_kernel_body.h %reldir%/check_product_body.h
+SF_GOLDEN =
+
+if HAVE_CHECK
+check_PROGRAMS += $(SF_CHECKS)
+TESTS += $(SF_CHECKS)
+check_LTLIBRARIES += libtestsupport.la
+endif
+# what several programs share
+libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h \
+	%reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
+	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
+	%reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
+	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \
+	%reldir%/support.h
+LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)
+AM_CPPFLAGS += $(CHECK_CFLAGS)
+
+TESTS += $(SF_SHELL_TESTS) $(SF_CLI_TESTS)
+EXTRA_DIST += $(SF_SHELL_TESTS) $(SF_CLI_TESTS) $(SF_CLI_FILES) $(SF_CHECK_PARTS) $(SF_GOLDEN)
+
+# Fuzz targets: replayed on mutated seeds by make check, and with --enable-fuzzers linked to libFuzzer.
+SF_FUZZ = %reldir%/fuzz/fuzz.h %reldir%/fuzz/replay.c
+SF_REPLAYS = %reldir%/fuzz/replay_cifar %reldir%/fuzz/replay_idx %reldir%/fuzz/replay_npy \
+	%reldir%/fuzz/replay_png %reldir%/fuzz/replay_safetensors %reldir%/fuzz/replay_spec
+check_PROGRAMS += $(SF_REPLAYS)
+TESTS += $(SF_REPLAYS)
+tests_fuzz_replay_cifar_SOURCES = %reldir%/fuzz/fuzz_cifar.c $(SF_FUZZ)
+tests_fuzz_replay_cifar_LDADD = libscorefield_all.la
+tests_fuzz_replay_idx_SOURCES = %reldir%/fuzz/fuzz_idx.c $(SF_FUZZ)
+tests_fuzz_replay_idx_LDADD = libscorefield_all.la
+tests_fuzz_replay_npy_SOURCES = %reldir%/fuzz/fuzz_npy.c $(SF_FUZZ)
+tests_fuzz_replay_npy_LDADD = libscorefield_all.la
+tests_fuzz_replay_png_SOURCES = %reldir%/fuzz/fuzz_png.c $(SF_FUZZ)
+tests_fuzz_replay_png_LDADD = libscorefield_all.la
+tests_fuzz_replay_safetensors_SOURCES = %reldir%/fuzz/fuzz_safetensors.c $(SF_FUZZ)
+tests_fuzz_replay_safetensors_LDADD = libscorefield_all.la
+tests_fuzz_replay_spec_SOURCES = %reldir%/fuzz/fuzz_spec.c $(SF_FUZZ)
+tests_fuzz_replay_spec_LDADD = libscorefield_all.la
+if FUZZERS
+noinst_PROGRAMS = %reldir%/fuzz/fuzz_cifar %reldir%/fuzz/fuzz_idx %reldir%/fuzz/fuzz_npy \
+	%reldir%/fuzz/fuzz_png %reldir%/fuzz/fuzz_safetensors %reldir%/fuzz/fuzz_spec
+tests_fuzz_fuzz_cifar_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_cifar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_idx_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_idx_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_npy_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_npy_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_png_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_png_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_safetensors_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_spec_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+endif
+
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
+# Results do not depend on the thread counts; these keep `make -j check` from taking every core twice.
+AM_TESTS_ENVIRONMENT = \
+	SF_SRCDIR='$(abs_top_srcdir)'; SF_BUILDDIR='$(abs_top_builddir)'; \
+	SCOREFIELD='$(abs_top_builddir)/scorefield$(EXEEXT)'; \
+	SCOREFIELD_DATA='$(abs_top_srcdir)/data'; \
+	OMP_NUM_THREADS=2; OPENBLAS_NUM_THREADS=1; \
+	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT-60}; \
+	CC='$(CC)'; CXX='$(CXX)'; CFLAGS='$(CFLAGS)'; LDFLAGS='$(LDFLAGS)'; NM='$(NM)'; \
+	PKG_CONFIG='$(PKG_CONFIG)'; \
+	export SF_SRCDIR SF_BUILDDIR SCOREFIELD SCOREFIELD_DATA OMP_NUM_THREADS \
+		OPENBLAS_NUM_THREADS CK_DEFAULT_TIMEOUT CC CXX CFLAGS LDFLAGS NM PKG_CONFIG;
+
+check-local:
+if !HAVE_CHECK
+	@echo 'NOTE: Check (https://libcheck.github.io/check/) was not found: the C tests were not run.'
+endif
+.PHONY: check-local

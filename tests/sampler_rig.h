@@ -1,0 +1,51 @@
+/* sampler_rig.h: a sampler over a process and a score, and the specs that the sampler tests loop
+ * over.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_TEST_SAMPLER_RIG_H
+#define SF_TEST_SAMPLER_RIG_H
+
+#include "support.h"
+
+#include <scorefield/sampler.h>
+
+#include <string.h>
+
+typedef struct rig {
+	sf_ctx *ctx;
+	sf_process *process;
+	sf_score *score;
+	sf_sampler *sampler;
+	sf_sample_run run;
+} rig;
+
+static rig open_rig(const char *process, const char *score, int64_t d, const char *sampler)
+{
+	rig r;
+
+	memset(&r, 0, sizeof r);
+	r.ctx = ck_ctx();
+	assert_ok(r.ctx, sf_process_new(r.ctx, process, &r.process));
+	if (score)
+		assert_ok(r.ctx, sf_score_new(r.ctx, score, r.process, d, &r.score));
+	assert_ok(r.ctx, sf_sampler_new(r.ctx, sampler, &r.sampler));
+	sf_sample_defaults(&r.run);
+	r.run.n = 1;
+	return r;
+}
+
+static void close_rig(rig *r)
+{
+	sf_sampler_free(r->sampler);
+	sf_score_free(r->score);
+	sf_process_free(r->process);
+	sf_ctx_free(r->ctx);
+}
+
+static const char *const all[] = {
+	"em", "em:eta=0.5", "em:published=true", "euler", "heun", "heun:churn=20,s-noise=1.01",
+	"heun:time=process,alpha=0.7,churn=5", "heun:order=1", "rk45:rtol=1e-3,atol=1e-3",
+	"rk45:fixed=7"};
+static const char *const processes[] = {"ve", "vp", "subvp", "edm"};
+enum { ALL = sizeof all / sizeof *all };
+
+#endif
