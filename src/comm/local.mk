@@ -1,1 +1,1 @@
-libscorefield_la_SOURCES +=
+SF_SOURCES +=

@@ -1,9 +1,10 @@
-/* grid.c: what the time grids share: the ends, equal steps in a warped time, and the check that time falls.
+/* grid.c: what the time grids share: the ends, equal steps in a warped time, and the check that
+ * time falls.
  *
  *     t_i = u^-1( (1 - i/N) u(start) + i/N u(end) ),   i = 0 .. N
  *
- * With a final step to zero the warp covers N-1 steps and t_N = 0, as EDM's grid does (Karras et al. 2022,
- * 2206.00364, eq 5); N = 1 is then {start, 0}.
+ * With a final step to zero the warp covers N-1 steps and t_N = 0, as EDM's grid does (Karras et
+ * al. 2022, 2206.00364, eq 5); N = 1 is then {start, 0}.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"
 
@@ -72,18 +73,19 @@ int sf_grid_fill(const sf_grid *g, const sf_process *p, double start, double end
 		               (long long)steps);
 	if (start > horizon || start <= 0 || end < 0)
 		return sf_fail(ctx, SF_ERANGE,
-		               "grid '%s': times %g to %g leave the range of process '%s', %g to 0", name,
-		               start, end, sf_process_name(p), horizon);
+		               "grid '%s': times %g to %g leave the range of process '%s', %g to 0",
+		               name, start, end, sf_process_name(p), horizon);
 	SF_TRY(record(g)->fill(g->object.state, p, start, end, steps, t));
 	for (i = 0; i <= steps; i++) {
 		if (!(t[i] >= 0 && t[i] <= horizon))
 			return sf_fail(ctx, SF_ERANGE,
-			               "grid '%s': time %g of step %lld is outside 0 to %g of process '%s'", name,
-			               t[i], (long long)i, horizon, sf_process_name(p));
+			               "grid '%s': time %g of step %lld is outside 0 to %g of "
+			               "process '%s'",
+			               name, t[i], (long long)i, horizon, sf_process_name(p));
 		if (i > 0 && !(t[i] < t[i - 1]))
 			return sf_fail(ctx, SF_EINVAL,
-			               "grid '%s': time %g of step %lld does not fall below %g", name, t[i],
-			               (long long)i, t[i - 1]);
+			               "grid '%s': time %g of step %lld does not fall below %g",
+			               name, t[i], (long long)i, t[i - 1]);
 	}
 	return SF_OK;
 }

@@ -3,6 +3,7 @@
  *     t_i = (sqrt(start) + i/N (sqrt(end) - sqrt(start)))^2
  *
  * Song, Meng and Ermon 2021 (DDIM, 2010.02502) choose their quadratic subsequence so.
+ *
  * Known answer: from 1 to 0.25 with N = 2 the middle is 0.5625.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"
@@ -15,7 +16,7 @@ typedef struct quadratic {
 
 static const sf_opt options[] = {
 	{"final", "end at the process's last sampling time, or step on to time zero", SF_OPT_CHOICE,
-     offsetof(quadratic, final), "last", 0, 0, SF_GRID_FINAL_CHOICES},
+	 offsetof(quadratic, final), "last", 0, 0, SF_GRID_FINAL_CHOICES},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static double root(const void *arg, double t)
@@ -30,7 +31,8 @@ static double square(const void *arg, double u)
 	return u * u;
 }
 
-static int fill(const void *st, const sf_process *p, double start, double end, int64_t steps, double *t)
+static int fill(const void *st, const sf_process *p, double start, double end, int64_t steps,
+                double *t)
 {
 	const quadratic *q = st;
 
@@ -39,6 +41,6 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 }
 
 const sf_grid_class sf_grid_quadratic = {
-	{"quadratic", "equal steps in the square root of time", "Song, Meng and Ermon 2021 (2010.02502)",
-     sizeof(quadratic), options, NULL, NULL},
-	fill};
+	.head = {"quadratic", "equal steps in the square root of time",
+	         "Song, Meng and Ermon 2021 (2010.02502)", sizeof(quadratic), options, NULL, NULL},
+	.fill = fill};

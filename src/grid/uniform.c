@@ -3,6 +3,7 @@
  *     t_i = start + i/N (end - start)
  *
  * Song et al. 2021 (2011.13456), appendix C: from T = 1 to 1e-5 (VE) or 1e-3 (VP, sub-VP).
+ *
  * Known answer: vp with N = 2 gives 1, 0.5005, 0.001.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"
@@ -13,7 +14,7 @@ typedef struct uniform {
 
 static const sf_opt options[] = {
 	{"final", "end at the process's last sampling time, or step on to time zero", SF_OPT_CHOICE,
-     offsetof(uniform, final), "last", 0, 0, SF_GRID_FINAL_CHOICES},
+	 offsetof(uniform, final), "last", 0, 0, SF_GRID_FINAL_CHOICES},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static double same(const void *arg, double t)
@@ -22,7 +23,8 @@ static double same(const void *arg, double t)
 	return t;
 }
 
-static int fill(const void *st, const sf_process *p, double start, double end, int64_t steps, double *t)
+static int fill(const void *st, const sf_process *p, double start, double end, int64_t steps,
+                double *t)
 {
 	const uniform *u = st;
 
@@ -31,6 +33,6 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 }
 
 const sf_grid_class sf_grid_uniform = {
-	{"uniform", "equal steps in time", "Song et al. 2021 (2011.13456), appendix C", sizeof(uniform),
-     options, NULL, NULL},
-	fill};
+	.head = {"uniform", "equal steps in time", "Song et al. 2021 (2011.13456), appendix C",
+	         sizeof(uniform), options, NULL, NULL},
+	.fill = fill};

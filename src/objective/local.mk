@@ -1,3 +1,3 @@
 # Members of the family: one file each, found by its name (<name>.c defines sf_objective_<name>).
-SF_OBJECTIVE_MEMBERS =
-libscorefield_la_SOURCES += $(SF_OBJECTIVE_MEMBERS)
+SF_OBJECTIVE_MEMBERS = %reldir%/dsm.c %reldir%/lcss.c
+SF_SOURCES += $(SF_OBJECTIVE_MEMBERS) %reldir%/family.h %reldir%/objective.c

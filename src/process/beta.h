@@ -2,8 +2,8 @@
  *
  *     beta(t) = beta_min + t (beta_max - beta_min),   B(t) = integral of beta from 0 to t.
  *
- * Song et al. 2021 (2011.13456), appendix C; beta_min 0.1 and beta_max 20 are their defaults, which match
- * DDPM's 1e-4 .. 0.02 in 1000 steps.
+ * Song et al. 2021 (2011.13456), appendix C; beta_min 0.1 and beta_max 20 are their defaults,
+ * which match DDPM's 1e-4 .. 0.02 in 1000 steps.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_PROCESS_BETA_H
 #define SF_PROCESS_BETA_H
@@ -17,16 +17,18 @@ typedef struct sf_beta {
 } sf_beta;
 
 static const sf_opt sf_beta_options[] = {
-	{"beta-min", "rate of noise at time 0", SF_OPT_DOUBLE, offsetof(sf_beta, min), "0.1", 1e-9, 1e6, NULL},
-	{"beta-max", "rate of noise at time 1", SF_OPT_DOUBLE, offsetof(sf_beta, max), "20", 1e-9, 1e6, NULL},
+	{"beta-min", "rate of noise at time 0", SF_OPT_DOUBLE, offsetof(sf_beta, min), "0.1", 1e-9,
+	 1e6, NULL},
+	{"beta-max", "rate of noise at time 1", SF_OPT_DOUBLE, offsetof(sf_beta, max), "20", 1e-9,
+	 1e6, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static inline int sf_beta_check(const sf_beta *s, sf_ctx *ctx, const char *name)
 {
 	if (s->min <= s->max)
 		return SF_OK;
-	return sf_fail(ctx, SF_EINVAL, "process '%s': beta-min=%g is above beta-max=%g", name, s->min,
-	               s->max);
+	return sf_fail(ctx, SF_EINVAL, "process '%s': beta-min=%g is above beta-max=%g", name,
+	               s->min, s->max);
 }
 
 static inline double sf_beta_at(const sf_beta *s, double t)

@@ -1,8 +1,8 @@
 /* block.c: the k x k algebra that positions and velocities need, k = 1 or 2.
  *
- * A 2 x 2 covariance [[a, b], [b, c]] has the factor [[sqrt a, 0], [b/sqrt a, sqrt(c - b^2/a)]], the
- * determinant ac - b^2 and the inverse [[c, -b], [-b, a]] / (ac - b^2). Known answer: [[4, 2], [2, 5]]
- * has the factor [[2, 0], [1, 2]] and the determinant 16.
+ * A 2 x 2 covariance [[a, b], [b, c]] has the factor [[sqrt a, 0], [b/sqrt a, sqrt(c - b^2/a)]],
+ * the determinant ac - b^2 and the inverse [[c, -b], [-b, a]] / (ac - b^2).
+ * Known answer: [[4, 2], [2, 5]] has the factor [[2, 0], [1, 2]] and the determinant 16.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 

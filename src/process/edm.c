@@ -2,9 +2,9 @@
  *
  *     dx = sqrt(2 t) dw,   x_t = x_0 + t z,   0 <= t <= sigma_max,   prior N(0, sigma_max^2)
  *
- * Karras et al. 2022 (2206.00364), section 2 and table 1 (sigma(t) = t, s(t) = 1); sigma_min 0.002 and
- * sigma_max 80 are their defaults for images in [-1,1]. Their samplers step on to t = 0 (see grid karras);
- * methods that need a score at the end stop at sigma_min.
+ * Karras et al. 2022 (2206.00364), section 2 and table 1 (sigma(t) = t, s(t) = 1); sigma_min
+ * 0.002 and sigma_max 80 are their defaults for images in [-1,1]. Their samplers step on to t = 0
+ * (see grid karras); methods that need a score at the end stop at sigma_min.
  * Known answers: sigma(t) = t, g(0.5) = 1.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
@@ -16,10 +16,10 @@ typedef struct edm {
 } edm;
 
 static const sf_opt options[] = {
-	{"sigma-min", "least noise that is trained and sampled", SF_OPT_DOUBLE, offsetof(edm, sigma_min),
-     "0.002", 1e-9, 1e9, NULL},
-	{"sigma-max", "noise of the prior, and the last time", SF_OPT_DOUBLE, offsetof(edm, sigma_max), "80",
-     1e-9, 1e9, NULL},
+	{"sigma-min", "least noise that is trained and sampled", SF_OPT_DOUBLE,
+	 offsetof(edm, sigma_min), "0.002", 1e-9, 1e9, NULL},
+	{"sigma-max", "noise of the prior, and the last time", SF_OPT_DOUBLE,
+	 offsetof(edm, sigma_max), "80", 1e-9, 1e9, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int init(void *st, sf_ctx *ctx)
@@ -27,7 +27,8 @@ static int init(void *st, sf_ctx *ctx)
 	const edm *s = st;
 
 	if (!(s->sigma_min < s->sigma_max))
-		return sf_fail(ctx, SF_EINVAL, "process 'edm': sigma-min=%g is not below sigma-max=%g",
+		return sf_fail(ctx, SF_EINVAL,
+		               "process 'edm': sigma-min=%g is not below sigma-max=%g",
 		               s->sigma_min, s->sigma_max);
 	return SF_OK;
 }
@@ -96,7 +97,18 @@ static void prior_var(const void *st, double *var)
 }
 
 const sf_process_class sf_process_edm = {
-	{"edm", "noise level equal to time, the data stay", "Karras et al. 2022 (2206.00364), table 1",
-     sizeof(edm), options, init, NULL},
-	1, 1, drift_matrix, diffusion_matrix, phi, cov, alpha, sigma, time_of_ratio,
-	NULL, NULL, horizon, t_least, t_least, prior_var};
+	.head = {"edm", "noise level equal to time, the data stay",
+	         "Karras et al. 2022 (2206.00364), table 1", sizeof(edm), options, init, NULL},
+	.k = 1,
+	.linear = 1,
+	.drift_matrix = drift_matrix,
+	.diffusion_matrix = diffusion_matrix,
+	.phi = phi,
+	.cov = cov,
+	.alpha = alpha,
+	.sigma = sigma,
+	.time_of_ratio = time_of_ratio,
+	.horizon = horizon,
+	.t_train = t_least,
+	.t_sample = t_least,
+	.prior_var = prior_var};

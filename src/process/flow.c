@@ -3,8 +3,9 @@
  *     u_t = Phi(0,t) (x_0, 0) + L z,   L L' = Sigma(t)                       (perturbation kernel)
  *     f(u,t) - (1 + eta^2)/2 G G' score                                      (reversed drift)
  *
- * The reversed drift with eta = 1 is Song et al. 2021, eq 6; with eta = 0 the probability-flow ODE, eq 13; in
- * between, the same marginals with less noise. The kernel's velocity starts as the member's Sigma says.
+ * The reversed drift with eta = 1 is Song et al. 2021, eq 6; with eta = 0 the probability-flow
+ * ODE, eq 13; in between, the same marginals with less noise. The kernel's velocity starts as the
+ * member's Sigma says.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 
@@ -128,7 +129,7 @@ int sf_process_reverse_drift(const sf_process *p, int64_t n, int64_t d, const do
 	int64_t i, j, size = sf_process_blocks(p) * d;
 	double a[4] = {0}, c = (1 + eta * eta) / 2, *own = NULL;
 
-	/* A nonlinear drift is known for a whole sample at once and would overwrite a score in place. */
+	/* a nonlinear drift comes for a whole sample and would overwrite a score in place */
 	if (!sf_process_linear(p) && out == score) {
 		own = sf_alloc((size_t)size, sizeof *own);
 		if (!own)

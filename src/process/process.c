@@ -2,7 +2,8 @@
  *
  *     x_t = alpha(t) x_0 + sigma(t) z,   lambda(t) = ln(alpha^2/sigma^2),   ratio(t) = sigma/alpha.
  *
- * The ratio rises with t, so a member without a closed inverse gets one by bisection, to the last bit.
+ * The ratio rises with t, so a member without a closed inverse gets one by bisection, to the last
+ * bit.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 
@@ -43,7 +44,8 @@ int sf_process_from_class(sf_ctx *ctx, const sf_process_class *cls, sf_process *
 
 	*p = NULL;
 	if (!complete(cls))
-		return sf_fail(ctx, SF_EINVAL, "process class '%s' lacks a function or has k outside 1 to 2",
+		return sf_fail(ctx, SF_EINVAL,
+		               "process class '%s' lacks a function or has k outside 1 to 2",
 		               head->name ? head->name : "(no name)");
 	made = sf_alloc(1, sizeof *made);
 	if (!made)
@@ -193,8 +195,8 @@ double sf_process_logsnr(const sf_process *p, double t)
 	return 2 * (log(sf_process_alpha(p, t)) - log(sf_process_sigma(p, t)));
 }
 
-/* The largest t in [0, T] whose ratio does not exceed the one wanted. Halving ends where no number lies
- * between the bounds. */
+/* The largest t in [0, T] whose ratio does not exceed the one wanted. Halving ends where no
+ * number lies between the bounds. */
 static double bisect(const sf_process *p, double ratio)
 {
 	double lo = 0, hi = sf_process_horizon(p), mid;
@@ -221,6 +223,8 @@ double sf_process_time_beyond(const sf_process *p, double ratio)
 		return NAN;
 	if (!c->time_of_ratio)
 		return bisect(p, ratio);
+	if (isinf(ratio)) /* the formulas would divide infinities */
+		return ratio > 0 ? INFINITY : 0;
 	t = c->time_of_ratio(p->object.state, ratio > 0 ? ratio : 0);
 	return t > 0 ? t : 0;
 }

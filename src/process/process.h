@@ -17,8 +17,8 @@ struct sf_process {
 const sf_process_class *sf_process_record(const sf_process *p);
 sf_ctx *sf_process_context(const sf_process *p);
 
-/* As sf_process_time_of_ratio, but a closed form may go on past T: EDM's churn raises the noise above
- * the level it started from. */
+/* As sf_process_time_of_ratio, but a closed form may go on past T: EDM's churn raises the noise
+ * above the level it started from. */
 double sf_process_time_beyond(const sf_process *p, double ratio);
 
 /* Where the mean of u_t starts: the first column of Phi(0,t), (k). */

@@ -4,8 +4,8 @@
  *     alpha = exp(-B(t)/2),   sigma = 1 - exp(-B(t))   (VP's variance taken as standard deviation)
  *     prior N(0, 1),   sigma/alpha = 2 sinh(B/2)
  *
- * Song et al. 2021 (2011.13456), section 3.4 and appendices B and C; times as for VP. Its variance never
- * exceeds VP's.
+ * Song et al. 2021 (2011.13456), section 3.4 and appendices B and C; times as for VP. Its
+ * variance never exceeds VP's.
  * Known answers: sigma(0.5) = 0.920936187546839, g(1e-5) = 0.000447880782366406.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
@@ -77,7 +77,19 @@ static void prior_var(const void *st, double *var)
 }
 
 const sf_process_class sf_process_subvp = {
-	{"subvp", "sub-VP: the drift of vp with noise that comes in later",
-     "Song et al. 2021 (2011.13456), section 3.4, appendix B", sizeof(sf_beta), sf_beta_options, init, NULL},
-	1, 1, drift_matrix, diffusion_matrix, phi, cov, alpha, sigma, time_of_ratio,
-	NULL, NULL, horizon, t_train, t_sample, prior_var};
+	.head = {"subvp", "sub-VP: the drift of vp with noise that comes in later",
+	         "Song et al. 2021 (2011.13456), section 3.4, appendix B", sizeof(sf_beta),
+	         sf_beta_options, init, NULL},
+	.k = 1,
+	.linear = 1,
+	.drift_matrix = drift_matrix,
+	.diffusion_matrix = diffusion_matrix,
+	.phi = phi,
+	.cov = cov,
+	.alpha = alpha,
+	.sigma = sigma,
+	.time_of_ratio = time_of_ratio,
+	.horizon = horizon,
+	.t_train = t_train,
+	.t_sample = t_sample,
+	.prior_var = prior_var};

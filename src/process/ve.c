@@ -1,13 +1,14 @@
 /* ve.c: variance exploding process.
  *
- *     dx = g(t) dw,   sigma(t) = sigma_min (sigma_max/sigma_min)^t,   g = sigma sqrt(2 ln(sigma_max/sigma_min))
+ *     dx = g(t) dw,   sigma(t) = sigma_min (sigma_max/sigma_min)^t,
+ *     g = sigma sqrt(2 ln(sigma_max/sigma_min))
  *     x_t = x_0 + sigma(t) z,   prior N(0, sigma_max^2)
  *
- * Song et al. 2021 (2011.13456), section 3.4 and appendix C; defaults of their CIFAR-10 models (data in
- * [0,1]); they end sampling and start training at t = 1e-5.
- * The standard deviation is sigma(t) as published, not sqrt(sigma(t)^2 - sigma_min^2): the paper sets
- * sigma(0) = 0 while sigma(0+) = sigma_min, so noise of sigma_min is there from the first moment. This
- * file gives the right-hand limit at t = 0.
+ * Song et al. 2021 (2011.13456), section 3.4 and appendix C; defaults of their CIFAR-10 models
+ * (data in [0,1]); they end sampling and start training at t = 1e-5. The standard deviation is
+ * sigma(t) as published, not sqrt(sigma(t)^2 - sigma_min^2): the paper sets sigma(0) = 0 while
+ * sigma(0+) = sigma_min, so noise of sigma_min is there from the first moment. This file gives
+ * the right-hand limit at t = 0.
  * Known answers: sigma(0.5) = 0.707106781186548, g(0.5) = 2.91842306587243.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
@@ -19,8 +20,10 @@ typedef struct ve {
 } ve;
 
 static const sf_opt options[] = {
-	{"sigma-min", "noise at time 0", SF_OPT_DOUBLE, offsetof(ve, sigma_min), "0.01", 1e-9, 1e9, NULL},
-	{"sigma-max", "noise at time 1", SF_OPT_DOUBLE, offsetof(ve, sigma_max), "50", 1e-9, 1e9, NULL},
+	{"sigma-min", "noise at time 0", SF_OPT_DOUBLE, offsetof(ve, sigma_min), "0.01", 1e-9, 1e9,
+	 NULL},
+	{"sigma-max", "noise at time 1", SF_OPT_DOUBLE, offsetof(ve, sigma_max), "50", 1e-9, 1e9,
+	 NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int init(void *st, sf_ctx *ctx)
@@ -28,8 +31,9 @@ static int init(void *st, sf_ctx *ctx)
 	ve *s = st;
 
 	if (!(s->sigma_min < s->sigma_max))
-		return sf_fail(ctx, SF_EINVAL, "process 've': sigma-min=%g is not below sigma-max=%g",
-		               s->sigma_min, s->sigma_max);
+		return sf_fail(ctx, SF_EINVAL,
+		               "process 've': sigma-min=%g is not below sigma-max=%g", s->sigma_min,
+		               s->sigma_max);
 	s->log_ratio = log(s->sigma_max / s->sigma_min);
 	return SF_OK;
 }
@@ -104,7 +108,18 @@ static void prior_var(const void *st, double *var)
 }
 
 const sf_process_class sf_process_ve = {
-	{"ve", "variance exploding: noise grows geometrically, the data stay",
-     "Song et al. 2021 (2011.13456), appendix C", sizeof(ve), options, init, NULL},
-	1, 1, drift_matrix, diffusion_matrix, phi, cov, alpha, sigma, time_of_ratio,
-	NULL, NULL, horizon, t_least, t_least, prior_var};
+	.head = {"ve", "variance exploding: noise grows geometrically, the data stay",
+	         "Song et al. 2021 (2011.13456), appendix C", sizeof(ve), options, init, NULL},
+	.k = 1,
+	.linear = 1,
+	.drift_matrix = drift_matrix,
+	.diffusion_matrix = diffusion_matrix,
+	.phi = phi,
+	.cov = cov,
+	.alpha = alpha,
+	.sigma = sigma,
+	.time_of_ratio = time_of_ratio,
+	.horizon = horizon,
+	.t_train = t_least,
+	.t_sample = t_least,
+	.prior_var = prior_var};

@@ -3,10 +3,12 @@
  *     dx = -beta(t)/2 x dt + sqrt(beta(t)) dw,   alpha = exp(-B(t)/2),   sigma^2 = 1 - exp(-B(t))
  *     prior N(0, 1),   sigma/alpha = sqrt(exp(B) - 1)
  *
- * Song et al. 2021 (2011.13456), section 3.4 and appendix C; they sample down to t = 1e-3 and train down to
- * 1e-5. The inverse t(sigma/alpha) is the one of Karras et al. 2022 (2206.00364), table 1. Differences from
- * one are taken by expm1 and log1p: 1 - exp(-B) in single precision is off by half a percent at t = 1e-5.
- * Known answers: alpha(0.5) = 0.281182880796752, sigma(1e-5) = 0.00100049712593524, t(1) = 0.25896026243.
+ * Song et al. 2021 (2011.13456), section 3.4 and appendix C; they sample down to t = 1e-3 and
+ * train down to 1e-5. The inverse t(sigma/alpha) is the one of Karras et al. 2022 (2206.00364),
+ * table 1. Differences from one are taken by expm1 and log1p: 1 - exp(-B) in single precision is
+ * off by half a percent at t = 1e-5.
+ * Known answers: alpha(0.5) = 0.281182880796752, sigma(1e-5) = 0.00100049712593524, t(1) =
+ * 0.25896026243.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
 
@@ -75,7 +77,19 @@ static void prior_var(const void *st, double *var)
 }
 
 const sf_process_class sf_process_vp = {
-	{"vp", "variance preserving: the data shrink as noise comes in, the sum keeps its size",
-     "Song et al. 2021 (2011.13456), appendix C", sizeof(sf_beta), sf_beta_options, init, NULL},
-	1, 1, drift_matrix, diffusion_matrix, phi, cov, alpha, sigma, time_of_ratio,
-	NULL, NULL, horizon, t_train, t_sample, prior_var};
+	.head = {"vp", "variance preserving: the data shrink as noise comes in",
+	         "Song et al. 2021 (2011.13456), appendix C", sizeof(sf_beta), sf_beta_options,
+	         init, NULL},
+	.k = 1,
+	.linear = 1,
+	.drift_matrix = drift_matrix,
+	.diffusion_matrix = diffusion_matrix,
+	.phi = phi,
+	.cov = cov,
+	.alpha = alpha,
+	.sigma = sigma,
+	.time_of_ratio = time_of_ratio,
+	.horizon = horizon,
+	.t_train = t_train,
+	.t_sample = t_sample,
+	.prior_var = prior_var};

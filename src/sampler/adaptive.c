@@ -1,10 +1,10 @@
 /* adaptive.c: the loop for methods that choose their own steps.
  *
- * Every sample has its own time and step size, so its path does not depend on what else is in the batch.
- * Samples that have arrived leave the pack, and the score is asked for the rest only. Step sizes follow the
- * loop of SciPy's solve_ivp: a first try is at least ten spacings of numbers around t long; a rejected one
- * that would have to be shorter fails with SF_ESTEP. A state or error that is not finite is reported as such
- * and not taken for stiffness.
+ * Every sample has its own time and step size, so its path does not depend on what else is in the
+ * batch. Samples that have arrived leave the pack, and the score is asked for the rest only. Step
+ * sizes follow the loop of SciPy's solve_ivp: a first try is at least ten spacings of numbers
+ * around t long; a rejected one that would have to be shorter fails with SF_ESTEP. A state or
+ * error that is not finite is reported as such and not taken for stiffness.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -49,7 +49,8 @@ void sf_pack_pool(int64_t m, double *square)
 static void layout(loop *l, sf_arena *a)
 {
 	sf_pack *p = &l->pack;
-	size_t n = (size_t)l->run->n, numbers = n * (size_t)l->run->size; /* checked by the driver */
+	size_t n = (size_t)l->run->n,
+	       numbers = n * (size_t)l->run->size; /* checked by the driver */
 	int i;
 
 	l->lanes = sf_arena_take(a, n, sizeof *l->lanes);
@@ -76,16 +77,17 @@ static int aim(loop *l, int64_t i)
 	if (l->fixed) {
 		double part = (double)(at->steps + 1) / (double)l->fixed;
 
-		p->t_new[i] = at->steps + 1 == l->fixed ? l->end : l->start + part * (l->end - l->start);
+		p->t_new[i] =
+			at->steps + 1 == l->fixed ? l->end : l->start + part * (l->end - l->start);
 		p->h[i] = t - p->t_new[i];
 		return SF_OK;
 	}
 	if (p->h[i] < least && at->bounced)
 		return sf_fail(l->run->ctx, SF_ESTEP,
-		               "the step size of sample %lld fell to %g at time %g after %lld steps: the "
-		               "tolerance cannot be met",
-		               (long long)(l->run->ask->first_sample + (uint64_t)at->sample), p->h[i], t,
-		               (long long)at->steps);
+		               "the step size of sample %lld fell to %g at time %g after %lld "
+		               "steps: the tolerance cannot be met",
+		               (long long)(l->run->ask->first_sample + (uint64_t)at->sample),
+		               p->h[i], t, (long long)at->steps);
 	if (p->h[i] < least)
 		p->h[i] = least;
 	p->t_new[i] = t - p->h[i] < l->end ? l->end : t - p->h[i];
@@ -106,8 +108,8 @@ static int sound(const loop *l, int64_t i)
 		return SF_OK;
 	return sf_fail(l->run->ctx, SF_EDIVERGED,
 	               "sample %lld is not finite in the step from time %g to %g",
-	               (long long)(l->run->ask->first_sample + (uint64_t)l->lanes[i].sample), p->t[i],
-	               p->t_new[i]);
+	               (long long)(l->run->ask->first_sample + (uint64_t)l->lanes[i].sample),
+	               p->t[i], p->t_new[i]);
 }
 
 /* Accepts or rejects the try of a packed sample. */
@@ -190,7 +192,11 @@ static int turn(loop *l, int64_t round, sf_sample_report *report, int64_t *spent
 int sf_run_adaptive(const sf_sampler *s, sf_run *run, double end, sf_sample_report *report,
                     int64_t *spent)
 {
-	loop l = {.c = sf_sampler_record(s), .st = s->object.state, .run = run, .start = run->t, .end = end};
+	loop l = {.c = sf_sampler_record(s),
+	          .st = s->object.state,
+	          .run = run,
+	          .start = run->t,
+	          .end = end};
 	sf_arena arena = {NULL, 0, 0};
 	int64_t i, round;
 	int rc;

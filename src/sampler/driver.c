@@ -1,9 +1,10 @@
-/* driver.c: the loop behind every sampler: prior, grid, steps, budget, finiteness, observer, last denoising.
+/* driver.c: the loop behind every sampler: prior, grid, steps, budget, finiteness, observer, last
+ * denoising.
  *
- * The start is the process's prior at T, or N(0, Sigma(start)) where a run starts lower (EDM's sampler begins
- * with latent times its first noise level). The last step x <- E[x_0|x] (Tweedie) is a sampler's habit where
- * noise would remain in its result: Song et al. 2021 (2011.13456), appendix G, find that FID degrades
- * badly without it.
+ * The start is the process's prior at T, or N(0, Sigma(start)) where a run starts lower (EDM's
+ * sampler begins with latent times its first noise level). The last step x <- E[x_0|x] (Tweedie)
+ * is a sampler's habit where noise would remain in its result: Song et al. 2021 (2011.13456),
+ * appendix G, find that FID degrades badly without it.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -25,13 +26,16 @@ static int check_ask(const sf_sampler *s, const sf_process *p, const sf_sample_r
 
 	if (ask->n < 1 || ask->steps < 0 || ask->nfe_max < 0 || ask->steps > UINT32_MAX)
 		return sf_fail(ctx, SF_ERANGE,
-		               "sampling: n=%lld, steps=%lld, budget=%lld; expected n at least 1, the others not "
-		               "negative", (long long)ask->n, (long long)ask->steps, (long long)ask->nfe_max);
-	if (ask->first_sample >> 48 || (uint64_t)ask->n >> 48 || (ask->first_sample + (uint64_t)ask->n) >> 48)
+		               "sampling: n=%lld, steps=%lld, budget=%lld; expected n at least 1, "
+		               "the others not negative",
+		               (long long)ask->n, (long long)ask->steps, (long long)ask->nfe_max);
+	if (ask->first_sample >> 48 || (uint64_t)ask->n >> 48 ||
+	    (ask->first_sample + (uint64_t)ask->n) >> 48)
 		return sf_fail(ctx, SF_ERANGE, "sampling: sample numbers go beyond 2^48");
 	if (ask->denoise == 1 && (!sf_process_linear(p) || sf_process_blocks(p) != 1))
 		return sf_fail(ctx, SF_EUNSUP,
-		               "sampling: a final denoising step needs a linear process with one block, not '%s'",
+		               "sampling: a final denoising step needs a linear process with one "
+		               "block, not '%s'",
 		               sf_process_name(p));
 	return sf_sampler_accepts(s, p);
 }
@@ -43,7 +47,8 @@ static int layout(sf_run *run, const sf_sampler_class *c, sf_arena *a, double **
 	int i, states = c->step && c->work > 1 ? c->work : 1;
 
 	if (sf_mul_size((size_t)run->n, (size_t)run->size, &numbers) < 0)
-		return sf_fail(run->ctx, SF_ERANGE, "sampling: %lld samples of %lld numbers do not fit",
+		return sf_fail(run->ctx, SF_ERANGE,
+		               "sampling: %lld samples of %lld numbers do not fit",
 		               (long long)run->n, (long long)run->size);
 	*grid = sf_arena_take(a, (size_t)run->steps + 1, sizeof **grid);
 	run->time = sf_arena_take(a, (size_t)run->n, sizeof *run->time);
@@ -53,8 +58,8 @@ static int layout(sf_run *run, const sf_sampler_class *c, sf_arena *a, double **
 }
 
 /* Fills the grid t[0..steps], or {start, end} for methods that choose their own steps. */
-static int make_grid(const sf_sampler *s, const sf_process *p, const sf_sample_run *ask, int64_t steps,
-                     double *t)
+static int make_grid(const sf_sampler *s, const sf_process *p, const sf_sample_run *ask,
+                     int64_t steps, double *t)
 {
 	sf_ctx *ctx = s->object.ctx;
 	sf_grid *own = NULL;
@@ -63,7 +68,8 @@ static int make_grid(const sf_sampler *s, const sf_process *p, const sf_sample_r
 
 	if (ask->grid && !sf_sampler_adaptive(s))
 		return sf_grid_fill(ask->grid, p, ask->start, ask->end, steps, t);
-	SF_TRY(sf_grid_new(ctx, sf_sampler_adaptive(s) ? "uniform" : sf_sampler_grid(s, p, &ignored), &own));
+	SF_TRY(sf_grid_new(
+		ctx, sf_sampler_adaptive(s) ? "uniform" : sf_sampler_grid(s, p, &ignored), &own));
 	rc = sf_grid_fill(own, p, ask->start, ask->end, steps, t);
 	sf_grid_free(own);
 	return rc;
@@ -85,7 +91,8 @@ static int begin(sf_run *run)
 	}
 	if (!sf_process_linear(p))
 		return sf_fail(run->ctx, SF_EUNSUP,
-		               "sampling: process '%s' has no closed form to start from at %g; give the start",
+		               "sampling: process '%s' has no closed form to start from at %g; "
+		               "give the start",
 		               sf_process_name(p), run->t);
 	sf_process_cov(p, run->t, cov);
 	sf_block_cholesky(k, cov, l);
@@ -113,7 +120,8 @@ int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t)
 {
 	if (run->ask->nfe_max && *spent + cost > run->ask->nfe_max)
 		return sf_fail(run->ctx, SF_EBUDGET,
-		               "the budget of %lld evaluations per sample is used up after %lld, at time %g",
+		               "the budget of %lld evaluations per sample is used up after %lld, "
+		               "at time %g",
 		               (long long)run->ask->nfe_max, (long long)*spent, t);
 	*spent += cost;
 	return SF_OK;
@@ -127,7 +135,8 @@ static int walk(const sf_sampler *s, sf_run *run, int64_t *spent)
 	for (run->index = 0; run->index < run->steps; run->index++) {
 		run->t = run->grid[run->index];
 		run->t_next = run->grid[run->index + 1];
-		SF_TRY(sf_run_pay(run, spent, c->cost ? c->cost(st, run->t, run->t_next) : 1, run->t));
+		SF_TRY(sf_run_pay(run, spent, c->cost ? c->cost(st, run->t, run->t_next) : 1,
+		                  run->t));
 		SF_TRY(c->step(st, run));
 		SF_TRY(sf_run_finite(run, run->x, run->n, run->index + 1, run->t_next));
 		SF_TRY(sf_run_observe(run, run->index + 1, run->t_next));
@@ -150,7 +159,8 @@ static int wants_denoise(const sf_sampler *s, const sf_run *run, double t)
 {
 	if (t <= 0 || !sf_process_linear(run->process) || sf_process_blocks(run->process) != 1)
 		return 0;
-	return run->ask->denoise < 0 ? (sf_sampler_flags(s) & SF_SAMPLER_DENOISE) != 0 : run->ask->denoise;
+	return run->ask->denoise < 0 ? (sf_sampler_flags(s) & SF_SAMPLER_DENOISE) != 0
+	                             : run->ask->denoise;
 }
 
 int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *x,
@@ -174,7 +184,8 @@ int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *
 	run.steps = sf_sampler_adaptive(s) ? 1 : ask->steps ? ask->steps : steps;
 	SF_TRY(layout(&run, c, &arena, &grid));
 	if (sf_arena_open(&arena) < 0)
-		return sf_fail(run.ctx, SF_ENOMEM, "sampling: out of memory for %lld samples of %lld numbers",
+		return sf_fail(run.ctx, SF_ENOMEM,
+		               "sampling: out of memory for %lld samples of %lld numbers",
 		               (long long)run.n, (long long)run.size);
 	layout(&run, c, &arena, &grid);
 	run.grid = grid;

@@ -2,12 +2,13 @@
  *
  *     x <- x - h [f - (1 + eta^2)/2 G G' score] + eta sqrt(h) G z,   h = t - t_next
  *
- * Song et al. 2021 (2011.13456), eq 6 and appendix E (predictor "Euler-Maruyama"); eta = 1 is their reverse SDE, eta = 0
- * the probability-flow ODE by Euler, in between the same marginals with less noise. Weak order 1.
- * `published` steps as their program does: N evaluations at N equally spaced times from start to end, but
- * steps of T/N, so the steps add up to T and not to the span of the grid; the final denoising is then the last
- * step's mean.
- * Known answer (published, VP, x = 1, score = -2, z = 0.5, t = 0.5, N = 1000): mean 0.984925, x 1.03504984413941.
+ * Song et al. 2021 (2011.13456), eq 6 and appendix E (predictor "Euler-Maruyama"); eta = 1 is
+ * their reverse SDE, eta = 0 the probability-flow ODE by Euler, in between the same marginals
+ * with less noise. Weak order 1. `published` steps as their program does: N evaluations at N
+ * equally spaced times from start to end, but steps of T/N, so the steps add up to T and not to
+ * the span of the grid; the final denoising is then the last step's mean.
+ * Known answer (published, VP, x = 1, score = -2, z = 0.5, t = 0.5, N = 1000): mean 0.984925, x
+ * 1.03504984413941.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -20,9 +21,9 @@ typedef struct em {
 
 static const sf_opt options[] = {
 	{"eta", "amount of noise: 1 the reverse SDE, 0 the probability-flow ODE", SF_OPT_DOUBLE,
-     offsetof(em, eta), "1", 0, 10, NULL},
-	{"published", "steps of T/N whatever the grid's spacing, as score_sde takes them", SF_OPT_BOOL,
-     offsetof(em, published), "false", 0, 0, NULL},
+	 offsetof(em, eta), "1", 0, 10, NULL},
+	{"published", "steps of T/N whatever the grid's spacing, as score_sde takes them",
+	 SF_OPT_BOOL, offsetof(em, published), "false", 0, 0, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int flags(const void *st)
@@ -41,8 +42,9 @@ static void diffuse(sf_run *run, double t, double c, const double *z)
 	double G[4];
 
 	if (sf_process_blocks(p) == 1 || !sf_process_linear(p)) {
-		double g = sf_process_linear(p) ? sqrt(sf_process_g2(p, t))
-		                                : sf_process_record(p)->diffusion(p->object.state, t);
+		double g = sf_process_linear(p)
+		                   ? sqrt(sf_process_g2(p, t))
+		                   : sf_process_record(p)->diffusion(p->object.state, t);
 
 		for (i = 0; i < total; i++)
 			run->x[i] += c * g * z[i];
@@ -90,8 +92,9 @@ static const char *suit(const void *st, const sf_process *p, int64_t *steps)
 
 	(void)st;
 	/* the quotient is NaN, and the answer uniform, where a process has no noise level */
-	return sf_process_logsnr(p, t) - sf_process_logsnr(p, near) > 2 * log(4) ? "karras:final=last"
-	                                                                       : "uniform";
+	return sf_process_logsnr(p, t) - sf_process_logsnr(p, near) > 2 * log(4) ? "karras:final="
+	                                                                           "last"
+	                                                                         : "uniform";
 }
 
 /* One evaluation goes to the final denoising. */
@@ -103,7 +106,14 @@ static int64_t steps_for(const void *st, int64_t nfe)
 }
 
 const sf_sampler_class sf_sampler_em = {
-	.head = {"em", "Euler-Maruyama on the reverse SDE", "Song et al. 2021 (2011.13456), eq 6, appendix E",
-             sizeof(em), options, NULL, NULL},
-	.flags_with = flags, .work = 2, .order = 1, .grid = "uniform", .steps = 1000, .suit = suit,
-	.steps_for = steps_for, .step = step};
+	.head = {"em", "Euler-Maruyama on the reverse SDE",
+	         "Song et al. 2021 (2011.13456), eq 6, appendix E", sizeof(em), options, NULL,
+	         NULL},
+	.flags_with = flags,
+	.work = 2,
+	.order = 1,
+	.grid = "uniform",
+	.steps = 1000,
+	.suit = suit,
+	.steps_for = steps_for,
+	.step = step};

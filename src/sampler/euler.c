@@ -3,7 +3,9 @@
  *     x <- x - h [f - G G' score / 2],   h = t - t_next
  *
  * Song et al. 2021 (2011.13456), eq 13. Order 1; runs on every process.
- * Known answer: on x' = -x the error at a fixed time halves with the step.
+ *
+ * Known answer: 64 steps of grid karras from 7.1 at sigma 10 to 0.1 on the mixture `skewed` end
+ * at 1.083108398694327.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -25,8 +27,21 @@ static const char *suit(const void *st, const sf_process *p, int64_t *steps)
 	return sf_process_linear(p) && sf_process_blocks(p) == 1 ? "karras:final=last" : "uniform";
 }
 
+/* One evaluation goes to the final denoising. */
+static int64_t steps_for(const void *st, int64_t nfe)
+{
+	(void)st;
+	return nfe - 1;
+}
+
 const sf_sampler_class sf_sampler_euler = {
-	.head = {"euler", "Euler's method on the probability-flow ODE", "Song et al. 2021 (2011.13456), eq 13",
-             1, NULL, NULL, NULL},
-	.flags = SF_SAMPLER_DENOISE, .work = 2, .order = 1, .grid = "uniform", .steps = 100, .suit = suit,
+	.head = {"euler", "Euler's method on the probability-flow ODE",
+	         "Song et al. 2021 (2011.13456), eq 13", 1, NULL, NULL, NULL},
+	.flags = SF_SAMPLER_DENOISE,
+	.work = 2,
+	.order = 1,
+	.grid = "uniform",
+	.steps = 100,
+	.suit = suit,
+	.steps_for = steps_for,
 	.step = step};

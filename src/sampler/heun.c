@@ -5,11 +5,12 @@
  *     d = (x^ - D(x^; s^))/s^,   x' = x^ + a h d,   h = s_next - s^
  *     x <- x^ + h ((1 - 1/(2a)) d + d'/(2a));   a last step to s = 0 is x^ + h d, so NFE = 2N - 1
  *
- * Karras et al. 2022 (2206.00364), algorithms 1 and 2; churn = 0 is the deterministic one; a = 1 is Heun, 1/2 midpoint,
- * 2/3 Ralston. Any process with one block is integrated in EDM's frame, the state x/alpha against the
- * noise level s = sigma/alpha, where d is the predicted noise eps; time=process integrates the same ODE
- * in the process's own time instead (their algorithm 1 with that schedule and scaling). Time 0 counts as
- * noise-free, also for ve whose sigma(0+) is sigma-min.
+ * Karras et al. 2022 (2206.00364), algorithms 1 and 2; churn = 0 is the deterministic one; a = 1
+ * is Heun, 1/2 midpoint, 2/3 Ralston. Any process with one block is integrated in EDM's frame,
+ * the state x/alpha against the noise level s = sigma/alpha, where d is the predicted noise eps;
+ * time=process integrates the same ODE in the process's own time instead (their algorithm 1 with
+ * that schedule and scaling). Time 0 counts as noise-free, also for ve whose sigma(0+) is
+ * sigma-min.
  * Known answer: edm, N = 18, data N(0, 0.25), start 80: 0.527624637001047.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
@@ -26,16 +27,18 @@ enum { IN_SIGMA, IN_PROCESS };
 
 static const sf_opt options[] = {
 	{"order", "2, or 1 for Euler's method", SF_OPT_INT, offsetof(heun, order), "2", 1, 2, NULL},
-	{"alpha", "where the second slope is taken: 1 Heun, 0.5 midpoint, 2/3 Ralston", SF_OPT_DOUBLE,
-     offsetof(heun, alpha), "1", 0.1, 2, NULL},
-	{"churn", "noise added over the whole run", SF_OPT_DOUBLE, offsetof(heun, churn), "0", 0, 1e6, NULL},
-	{"s-min", "least noise level with churn", SF_OPT_DOUBLE, offsetof(heun, s_min), "0", 0, 1e9, NULL},
-	{"s-max", "largest noise level with churn", SF_OPT_DOUBLE, offsetof(heun, s_max), "inf", 0, INFINITY,
-     NULL},
-	{"s-noise", "standard deviation of the noise added", SF_OPT_DOUBLE, offsetof(heun, s_noise), "1", 0, 10,
-     NULL},
-	{"time", "step in the noise level sigma/alpha, or in the time of the process", SF_OPT_CHOICE,
-     offsetof(heun, time), "sigma", 0, 0, "sigma|process"},
+	{"alpha", "where the second slope is taken: 1 Heun, 0.5 midpoint, 2/3 Ralston",
+	 SF_OPT_DOUBLE, offsetof(heun, alpha), "1", 0.1, 2, NULL},
+	{"churn", "noise added over the whole run", SF_OPT_DOUBLE, offsetof(heun, churn), "0", 0,
+	 1e6, NULL},
+	{"s-min", "least noise level with churn", SF_OPT_DOUBLE, offsetof(heun, s_min), "0", 0, 1e9,
+	 NULL},
+	{"s-max", "largest noise level with churn", SF_OPT_DOUBLE, offsetof(heun, s_max), "inf", 0,
+	 INFINITY, NULL},
+	{"s-noise", "standard deviation of the noise added", SF_OPT_DOUBLE, offsetof(heun, s_noise),
+	 "1", 0, 10, NULL},
+	{"time", "step in the noise level sigma/alpha, or in the time of the process",
+	 SF_OPT_CHOICE, offsetof(heun, time), "sigma", 0, 0, "sigma|process"},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int flags(const void *st)
@@ -107,8 +110,10 @@ static int step(const void *st, sf_run *run)
 {
 	const heun *s = st;
 	const sf_process *p = run->process;
-	double t = churn(s, run), a = s->alpha, from = place(s, p, t), h = place(s, p, run->t_next) - from;
-	double shrink = 1 / scale(s, p, t), last = scale(s, p, run->t_next), mid, t_mid = run->t_next;
+	double t = churn(s, run), a = s->alpha, from = place(s, p, t),
+	       h = place(s, p, run->t_next) - from;
+	double shrink = 1 / scale(s, p, t), last = scale(s, p, run->t_next), mid,
+	       t_mid = run->t_next;
 	double *x = run->x, *d = run->work[0], *d2 = run->work[1], *x2 = run->work[2];
 	int64_t i, total = run->n * run->size;
 
@@ -121,7 +126,8 @@ static int step(const void *st, sf_run *run)
 	if (from + a * h <= 0) /* beyond the data: fall back on Heun */
 		a = 1;
 	if (a != 1)
-		t_mid = s->time == IN_SIGMA ? sf_process_time_beyond(p, from + a * h) : from + a * h;
+		t_mid = s->time == IN_SIGMA ? sf_process_time_beyond(p, from + a * h)
+		                            : from + a * h;
 	mid = scale(s, p, t_mid);
 	for (i = 0; i < total; i++)
 		x2[i] = mid * (x[i] * shrink + a * h * d[i]);
@@ -133,6 +139,13 @@ static int step(const void *st, sf_run *run)
 
 const sf_sampler_class sf_sampler_heun = {
 	.head = {"heun", "EDM's second-order sampler, deterministic or with churn",
-             "Karras et al. 2022 (2206.00364), algorithms 1 and 2", sizeof(heun), options, NULL, NULL},
-	.flags_with = flags, .work = 3, .order_with = order, .grid = "karras", .steps = 18, .cost = cost,
-	.steps_for = steps_for, .step = step};
+	         "Karras et al. 2022 (2206.00364), algorithms 1 and 2", sizeof(heun), options, NULL,
+	         NULL},
+	.flags_with = flags,
+	.work = 3,
+	.order_with = order,
+	.grid = "karras",
+	.steps = 18,
+	.cost = cost,
+	.steps_for = steps_for,
+	.step = step};

@@ -1,6 +1,7 @@
 /* sampler.c: what all samplers share: construction, what they accept, drift and noise for a batch.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
+#include "score/score.h"
 
 #include <math.h>
 
@@ -85,7 +86,8 @@ int sf_run_drift(sf_run *run, double t, const double *x, double eta, double *sco
 {
 	set_time(run, t);
 	SF_TRY(sf_score_eval(run->score, SF_SCORE, run->n, x, run->time, score));
-	return sf_process_reverse_drift(run->process, run->n, run->d, x, run->time, score, eta, out);
+	return sf_process_reverse_drift(run->process, run->n, run->d, x, run->time, score, eta,
+	                                out);
 }
 
 int sf_run_read(sf_run *run, sf_what what, double t, const double *x, double *out)
@@ -100,14 +102,15 @@ typedef struct draw {
 	double *z;
 } draw;
 
-static int draw_one(void *arg, int64_t sample, int worker)
+static int draw_some(void *arg, int64_t first, int64_t last)
 {
 	const draw *w = arg;
 	const sf_run *run = w->run;
+	int64_t i;
 
-	(void)worker;
-	sf_noise_normal_d(run->ctx, w->key, run->ask->first_sample + (uint64_t)sample, 0, (size_t)run->size,
-	                  w->z + sample * run->size);
+	for (i = first; i < last; i++)
+		sf_noise_normal_d(run->ctx, w->key, run->ask->first_sample + (uint64_t)i, 0,
+		                  (size_t)run->size, w->z + i * run->size);
 	return SF_OK;
 }
 
@@ -115,7 +118,7 @@ void sf_run_noise(sf_run *run, uint32_t purpose, double *z)
 {
 	draw w = {run, {run->ask->seed, purpose, (uint32_t)run->index}, z};
 
-	sf_parallel(run->ctx, run->n, draw_one, &w);
+	sf_over_samples(run->ctx, run->n, 32 * run->size, draw_some, &w);
 }
 
 int sf_run_finite(const sf_run *run, const double *x, int64_t n, int64_t step, double t)

@@ -1,5 +1,5 @@
-/* sampler.h: what a step method sees. The driver owns the loop, as in GSL's odeiv2: a method only says how to
- * go from t to t_next, or how to try a step of its own size and what error it made.
+/* sampler.h: what a step method sees. The driver owns the loop, as in GSL's odeiv2: a method only
+ * says how to go from t to t_next, or how to try a step of its own size and what error it made.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_SAMPLER_H
 #define SF_SAMPLER_H
@@ -12,8 +12,8 @@ enum {
 	SF_SAMPLER_STOCHASTIC = 1, /* draws noise after the prior */
 	SF_SAMPLER_DENOISE = 2,    /* ends with Tweedie's step where the grid ends above zero */
 	SF_SAMPLER_SCALAR = 4,     /* needs a linear process with one block: sigma(t)/alpha(t) */
-	SF_SAMPLER_MEAN = 8,       /* its last step leaves the noise out by itself, if run->denoise */
-	SF_SAMPLER_WORK = 12       /* most scratch states of a method */
+	SF_SAMPLER_MEAN = 8, /* its last step leaves the noise out by itself, if run->denoise */
+	SF_SAMPLER_WORK = 12 /* most scratch states of a method */
 };
 
 /* One run on a grid. Arrays of states are (n,k,d). */
@@ -28,12 +28,12 @@ typedef struct sf_run {
 	double t, t_next;
 	double *x;               /* the state, stepped in place */
 	double *time;            /* (n), for the score */
-	double *work[SF_SAMPLER_WORK]; /* as many as the record asks for; kept between steps (history) */
+	double *work[SF_SAMPLER_WORK]; /* what the record asks for; kept between steps (history) */
 	int denoise;             /* the caller wants a last step without noise, or Tweedie's */
 } sf_run;
 
-/* Samples that choose their own steps, packed: only those under way are in the first m rows. Time falls, so
- * a step goes from t to t_new = t - h. */
+/* Samples that choose their own steps, packed: only those under way are in the first m rows. Time
+ * falls, so a step goes from t to t_new = t - h. */
 typedef struct sf_pack {
 	const sf_run *run;
 	int64_t m;

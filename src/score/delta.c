@@ -2,11 +2,12 @@
  *
  *     u = a y_i + N(0, Sigma) with W = Sigma^-1:  the weights depend on u through one point only,
  *     yhat = a'W u / a'W a,   w_i = softmax(-(a'W a) |yhat - y_i|^2 / 2),   D = sum_i w_i y_i
- *     score = -W (u - a D)                        (k = 1: yhat = x/alpha, score = (alpha D - x)/sigma^2)
+ *     score = -W (u - a D)            (k = 1: yhat = x/alpha, score = (alpha D - x)/sigma^2)
  *
- * Karras et al. 2022 (2206.00364), section 2; it is what denoising score matching learns when the data are
- * all there is. Distances are differences squared: |x|^2 - 2x.y + |y|^2 would cancel at small sigma. Points
- * come in blocks with a running maximum, sum and weighted sum, so memory does not grow with n.
+ * Karras et al. 2022 (2206.00364), section 2; it is what denoising score matching learns when the
+ * data are all there is. Distances are differences squared: |x|^2 - 2x.y + |y|^2 would cancel at
+ * small sigma. Points come in blocks with a running maximum, sum and weighted sum, so memory does
+ * not grow with n.
  * Known answer: points -1.3 -0.4 0.1 0.9 2.0, sigma 0.7: D(0.3) = 0.20382946269025046.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/score.h"
@@ -30,14 +31,19 @@ typedef struct job {
 	double *score, *logp; /* one of them */
 } job;
 
+/* Four sums in a fixed order, so that the additions need not wait for each other. */
 static double distance2(int64_t d, const double *a, const double *b)
 {
-	double sum = 0;
-	int64_t j;
+	double sum[4] = {0}, rest = 0;
+	int64_t j = 0;
+	int i;
 
-	for (j = 0; j < d; j++)
-		sum += (a[j] - b[j]) * (a[j] - b[j]);
-	return sum;
+	for (; j + 4 <= d; j += 4)
+		for (i = 0; i < 4; i++)
+			sum[i] += (a[j + i] - b[j + i]) * (a[j + i] - b[j + i]);
+	for (; j < d; j++)
+		rest += (a[j] - b[j]) * (a[j] - b[j]);
+	return sum[0] + sum[1] + (sum[2] + sum[3]) + rest;
 }
 
 /* mean = sum w_i y_i with w = softmax(-c |y - y_i|^2/2); returns ln of the sum of exponentials. */
@@ -104,7 +110,8 @@ static void one(const job *w, int64_t sample, double *yhat, double *mean)
 			sf_block_apply(k, W, r, s);
 			for (b = 0; b < k; b++)
 				w->score[at + b * d + j] = -s[b];
-		} else if (k > 1) { /* what no point can explain: the distance of u from the line a y */
+		} else if (k >
+		           1) { /* what no point can explain: the distance of u from the line a y */
 			for (b = 0; b < k; b++)
 				r[b] = u[b * d + j] - a[b] * yhat[j];
 			sf_block_apply(k, W, r, s);
@@ -147,7 +154,7 @@ static int run(sf_score *s, job *w)
 		st->scratch = scratch;
 		st->workers = threads;
 	}
-	w->per = 1 + 16384 / (1 + st->n * s->d);
+	w->per = 1 + 131072 / (1 + st->n * s->d);
 	return sf_parallel(ctx, w->n / w->per + (w->n % w->per != 0), tile, w);
 }
 
@@ -179,9 +186,11 @@ static void fini(void *state)
 }
 
 static const sf_score_class delta_class = {
-	{"delta", "exact score of a finite data set", "Karras et al. 2022 (2206.00364), section 2",
-     sizeof(delta), NULL, NULL, fini},
-	prepare, eval, logp, NULL};
+	.head = {"delta", "exact score of a finite data set",
+	         "Karras et al. 2022 (2206.00364), section 2", sizeof(delta), NULL, NULL, fini},
+	.prepare = prepare,
+	.eval = eval,
+	.logp = logp};
 
 int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d, const double *points,
                    sf_score **s)
@@ -191,8 +200,8 @@ int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d, const
 
 	*s = NULL;
 	if (n < 1 || d < 1 || sf_mul_i64(n, d, &size) < 0)
-		return sf_fail(ctx, SF_ERANGE, "score 'delta': %lld points of dimension %lld", (long long)n,
-		               (long long)d);
+		return sf_fail(ctx, SF_ERANGE, "score 'delta': %lld points of dimension %lld",
+		               (long long)n, (long long)d);
 	for (i = 0; i < size; i++)
 		if (!isfinite(points[i]))
 			return sf_fail(ctx, SF_EINVAL, "score 'delta': point %lld is not finite",

@@ -24,8 +24,8 @@ static void fini(void *st)
 }
 
 static const sf_score_class function_class = {
-	{"function", "a function of the caller's", "", sizeof(function), NULL, NULL, fini},
-	NULL, eval, NULL, NULL};
+	.head = {"function", "a function of the caller's", "", sizeof(function), NULL, NULL, fini},
+	.eval = eval};
 
 int sf_score_from_function(sf_ctx *ctx, const sf_process *p, int64_t d, sf_score_fn fn, void *user,
                            void (*release)(void *user), sf_score **s)

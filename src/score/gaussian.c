@@ -3,8 +3,8 @@
  *     x_0 ~ N(m, C),   u_t ~ N(a m, a a' C + Sigma),   a = first column of Phi(0,t)
  *     score = -(a a' q + Sigma)^-1 (c - a c_m)   along each eigenvector of C, q its eigenvalue
  *
- * For k = 1: -(x - alpha m)/(alpha^2 q + sigma^2). Wang and Vastola 2024 (2412.09726) work it out. C is
- * diag(std^2), or in the plane [[s1^2, rho s1 s2], [rho s1 s2, s2^2]].
+ * For k = 1: -(x - alpha m)/(alpha^2 q + sigma^2). Wang and Vastola 2024 (2412.09726) work it
+ * out. C is diag(std^2), or in the plane [[s1^2, rho s1 s2], [rho s1 s2, s2^2]].
  * Known answer: mean 0, std 1 under vp has the score -x at every t.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/score.h"
@@ -14,16 +14,17 @@
 typedef struct gaussian {
 	sf_list mean, std;
 	double rho;
-	double q[2], cosine, sine; /* eigenvalues and eigenvectors (cosine, sine), (-sine, cosine) */
+	double q[2];         /* eigenvalues of C */
+	double cosine, sine; /* eigenvectors (cosine, sine) and (-sine, cosine) */
 } gaussian;
 
 static const sf_opt options[] = {
-	{"mean", "mean: one number for all coordinates, or one each", SF_OPT_LIST, offsetof(gaussian, mean),
-     "0", 0, 0, NULL},
+	{"mean", "mean: one number for all coordinates, or one each", SF_OPT_LIST,
+	 offsetof(gaussian, mean), "0", 0, 0, NULL},
 	{"std", "standard deviation: one number for all coordinates, or one each", SF_OPT_LIST,
-     offsetof(gaussian, std), "1", 0, 1e9, NULL},
-	{"rho", "correlation of the two coordinates (d = 2)", SF_OPT_DOUBLE, offsetof(gaussian, rho), "0", -1, 1,
-     NULL},
+	 offsetof(gaussian, std), "1", 0, 1e9, NULL},
+	{"rho", "correlation of the two coordinates (d = 2)", SF_OPT_DOUBLE,
+	 offsetof(gaussian, rho), "0", -1, 1, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static double pick(const sf_list *list, int64_t j)
@@ -36,8 +37,8 @@ static int check_list(const sf_score *s, const char *name, const sf_list *list)
 	if (list->n == 1 || list->n == s->d)
 		return SF_OK;
 	return sf_fail(sf_score_context(s), SF_EMISMATCH,
-	               "score 'gaussian': %s has %d numbers; expected 1 or the dimension %lld", name, list->n,
-	               (long long)s->d);
+	               "score 'gaussian': %s has %d numbers; expected 1 or the dimension %lld",
+	               name, list->n, (long long)s->d);
 }
 
 static int prepare(sf_score *s)
@@ -52,7 +53,8 @@ static int prepare(sf_score *s)
 		return SF_OK;
 	if (s->d != 2)
 		return sf_fail(sf_score_context(s), SF_EMISMATCH,
-		               "score 'gaussian': rho needs dimension 2, not %lld", (long long)s->d);
+		               "score 'gaussian': rho needs dimension 2, not %lld",
+		               (long long)s->d);
 	s1 = pick(&g->std, 0);
 	s2 = pick(&g->std, 1);
 	angle = 0.5 * atan2(2 * g->rho * s1 * s2, s1 * s1 - s2 * s2);
@@ -183,12 +185,16 @@ static int logp(sf_score *s, int64_t n, const double *x, const double *t, double
 	return run(s, LOGP, n, x, t, NULL, out);
 }
 
-static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v, double *out)
+static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v,
+               double *out)
 {
 	return run(s, JVP, n, x, t, v, out);
 }
 
 const sf_score_class sf_score_gaussian = {
-	{"gaussian", "exact score of normal data", "Wang and Vastola 2024 (2412.09726)", sizeof(gaussian),
-     options, NULL, NULL},
-	prepare, eval, logp, jvp};
+	.head = {"gaussian", "exact score of normal data", "Wang and Vastola 2024 (2412.09726)",
+	         sizeof(gaussian), options, NULL, NULL},
+	.prepare = prepare,
+	.eval = eval,
+	.logp = logp,
+	.jvp = jvp};

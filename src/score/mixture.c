@@ -1,13 +1,14 @@
 /* mixture.c: the score of a mixture of round Gaussians under a linear process.
  *
- *     x_0 ~ sum_i w_i N(m_i, s_i^2),   N_i = N(a m_i, M_i),  M_i = a a' s_i^2 + Sigma(t) per coordinate
+ *     x_0 ~ sum_i w_i N(m_i, s_i^2),   N_i = N(a m_i, M_i),
+ *     M_i = a a' s_i^2 + Sigma(t) per coordinate
  *     score = sum_i r_i s_i,   s_i = -M_i^-1 (u - a m_i),   r_i = softmax(ln w_i + ln N_i(u))
  *     J v   = sum_i r_i (-M_i^-1 v + s_i (s_i.v - s.v))
  *
- * Wang and Vastola 2024 (2412.09726); s_i = 0 gives the score of the points m_i themselves. Responsibilities
- * are formed by log-sum-exp in double.
- * Presets: two (+-1 on the first axis, std 0.1), rings8 (eight on the unit circle, std 0.05, d = 2), skewed
- * (weights .3 .5 .2 at -1, .6, 1.5 with std .3 .4 .2, d = 1).
+ * Wang and Vastola 2024 (2412.09726); s_i = 0 gives the score of the points m_i themselves.
+ * Responsibilities are formed by log-sum-exp in double. Presets: two (+-1 on the first axis, std
+ * 0.1), rings8 (eight on the unit circle, std 0.05, d = 2), skewed (weights .3 .5 .2 at -1, .6,
+ * 1.5 with std .3 .4 .2, d = 1).
  * Known answer: skewed under edm denoises x = 0.5 at t = 1 to 0.5227009936286975.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/score.h"
@@ -25,21 +26,21 @@ typedef struct mixture {
 enum { TWO, RINGS8, SKEWED };
 
 static const sf_opt options[] = {
-	{"preset", "a named mixture, used where means is empty", SF_OPT_CHOICE, offsetof(mixture, preset),
-     "two", 0, 0, "two|rings8|skewed"},
+	{"preset", "a named mixture, used where means is empty", SF_OPT_CHOICE,
+	 offsetof(mixture, preset), "two", 0, 0, "two|rings8|skewed"},
 	{"weights", "one positive number for each part (any scale); empty: equal", SF_OPT_LIST,
-     offsetof(mixture, weights), "", 1e-300, 1e300, NULL},
-	{"means", "d numbers for each part, one part after the other", SF_OPT_LIST, offsetof(mixture, means), "",
-     0, 0, NULL},
-	{"std", "standard deviation of all parts, or one each; empty: the preset's, or 0.1", SF_OPT_LIST,
-     offsetof(mixture, stds), "", 0, 1e9, NULL},
+	 offsetof(mixture, weights), "", 1e-300, 1e300, NULL},
+	{"means", "d numbers for each part, one part after the other", SF_OPT_LIST,
+	 offsetof(mixture, means), "", 0, 0, NULL},
+	{"std", "standard deviation of all parts, or one each; empty: the preset's, or 0.1",
+	 SF_OPT_LIST, offsetof(mixture, stds), "", 0, 1e9, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int refuse(const sf_score *s, const char *name, int n, const char *expected)
 {
 	return sf_fail(sf_score_context(s), SF_EMISMATCH,
-	               "score 'mixture': %s has %d numbers; expected %s (dimension %lld)", name, n, expected,
-	               (long long)s->d);
+	               "score 'mixture': %s has %d numbers; expected %s (dimension %lld)", name, n,
+	               expected, (long long)s->d);
 }
 
 /* Number of parts that preset or lists ask for. */
@@ -67,7 +68,8 @@ static int count_parts(sf_score *s, mixture *m)
 
 static void fill_preset(mixture *m, int64_t d, double *weight)
 {
-	static const double skew_w[] = {0.3, 0.5, 0.2}, skew_m[] = {-1, 0.6, 1.5}, skew_s[] = {0.3, 0.4, 0.2};
+	static const double skew_w[] = {0.3, 0.5, 0.2}, skew_m[] = {-1, 0.6, 1.5},
+			    skew_s[] = {0.3, 0.4, 0.2};
 	int i;
 
 	for (i = 0; i < m->parts; i++) {
@@ -117,7 +119,8 @@ static int prepare(sf_score *s)
 		if (m->weights.n)
 			weight[i] = m->weights.v[i];
 		if (m->stds.n)
-			m->var[i] = m->stds.v[m->stds.n == 1 ? 0 : i] * m->stds.v[m->stds.n == 1 ? 0 : i];
+			m->var[i] = m->stds.v[m->stds.n == 1 ? 0 : i] *
+			            m->stds.v[m->stds.n == 1 ? 0 : i];
 		total += weight[i];
 	}
 	for (i = 0; i < m->parts; i++)
@@ -145,8 +148,8 @@ typedef struct part {
 } part;
 
 /* -M_i^-1 (u - a m_i) of coordinate j. */
-static void part_score(int k, int64_t d, const part *p, const double *u, const double *mean, int64_t j,
-                       double *r, double *s)
+static void part_score(int k, int64_t d, const part *p, const double *u, const double *mean,
+                       int64_t j, double *r, double *s)
 {
 	int b;
 
@@ -168,7 +171,8 @@ static double weigh(const job *w, int64_t sample, part *parts)
 	for (i = 0; i < m->parts; i++) {
 		part *p = &parts[i];
 		double quad = 0, r[SF_BLOCKS_MAX], s[SF_BLOCKS_MAX];
-		double logdet = sf_score_block(w->s->process, w->t[sample], m->var[i], p->a, p->inverse);
+		double logdet =
+			sf_score_block(w->s->process, w->t[sample], m->var[i], p->a, p->inverse);
 
 		p->along = 0;
 		for (j = 0; j < d; j++) {
@@ -256,12 +260,16 @@ static int logp(sf_score *s, int64_t n, const double *x, const double *t, double
 	return run(s, LOGP, n, x, t, NULL, out);
 }
 
-static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v, double *out)
+static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v,
+               double *out)
 {
 	return run(s, JVP, n, x, t, v, out);
 }
 
 const sf_score_class sf_score_mixture = {
-	{"mixture", "exact score of a mixture of round Gaussians", "Wang and Vastola 2024 (2412.09726)",
-     sizeof(mixture), options, NULL, fini},
-	prepare, eval, logp, jvp};
+	.head = {"mixture", "exact score of a mixture of round Gaussians",
+	         "Wang and Vastola 2024 (2412.09726)", sizeof(mixture), options, NULL, fini},
+	.prepare = prepare,
+	.eval = eval,
+	.logp = logp,
+	.jvp = jvp};

@@ -45,7 +45,8 @@ int sf_score_new(sf_ctx *ctx, const char *spec, const sf_process *p, int64_t d, 
 	return rc;
 }
 
-int sf_score_make(sf_ctx *ctx, const sf_score_class *cls, const sf_process *p, int64_t d, sf_score **s)
+int sf_score_make(sf_ctx *ctx, const sf_score_class *cls, const sf_process *p, int64_t d,
+                  sf_score **s)
 {
 	sf_score *made = sf_alloc(1, sizeof *made);
 	int rc;
@@ -129,7 +130,9 @@ double sf_score_block(const sf_process *p, double t, double var, double *a, doub
 
 /* ---- tiles of samples ---- */
 
-enum { TILE_WORK = 32768 }; /* operations: some ten microseconds */
+enum {
+	TILE_WORK = 262144
+}; /* operations: some hundred microseconds, well above the cost of a tile */
 
 typedef struct tiles {
 	int64_t n, per;
@@ -171,24 +174,29 @@ static int read_tile(void *arg, int64_t first, int64_t last)
 	int64_t i, j;
 
 	for (i = first; i < last; i++) {
-		double sigma = sf_process_sigma(r->p, r->t[i]), alpha = sf_process_alpha(r->p, r->t[i]);
+		double sigma = sf_process_sigma(r->p, r->t[i]),
+		       alpha = sf_process_alpha(r->p, r->t[i]);
 		const double *x = r->x + i * r->d;
 		double *out = r->out + i * r->d;
 
 		for (j = 0; j < r->d; j++)
-			out[j] = r->what == SF_EPS ? -sigma * out[j] : (x[j] + sigma * sigma * out[j]) / alpha;
+			out[j] = r->what == SF_EPS ? -sigma * out[j]
+			                           : (x[j] + sigma * sigma * out[j]) / alpha;
 	}
 	return SF_OK;
 }
 
-int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const double *t, double *out)
+int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const double *t,
+                  double *out)
 {
 	reading r = {s->process, what, s->d, x, t, out};
 
-	if (what != SF_SCORE && (sf_process_blocks(s->process) != 1 || !sf_process_linear(s->process)))
+	if (what != SF_SCORE &&
+	    (sf_process_blocks(s->process) != 1 || !sf_process_linear(s->process)))
 		return sf_fail(s->object.ctx, SF_EUNSUP,
-		               "score '%s': noise and denoised readings need a linear process with one block, "
-		               "not '%s'", s->object.cls->name, sf_process_name(s->process));
+		               "score '%s': noise and denoised readings need a linear process with "
+		               "one block, not '%s'",
+		               s->object.cls->name, sf_process_name(s->process));
 	SF_TRY(record(s)->eval(s, n, x, t, out));
 	s->count += n;
 	if (what == SF_SCORE)
@@ -199,11 +207,13 @@ int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const d
 int sf_score_logp(sf_score *s, int64_t n, const double *x, const double *t, double *out)
 {
 	if (!record(s)->logp)
-		return sf_fail(s->object.ctx, SF_EUNSUP, "score '%s' has no density", s->object.cls->name);
+		return sf_fail(s->object.ctx, SF_EUNSUP, "score '%s' has no density",
+		               s->object.cls->name);
 	return record(s)->logp(s, n, x, t, out);
 }
 
-int sf_score_jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v, double *out)
+int sf_score_jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v,
+                 double *out)
 {
 	if (!record(s)->jvp)
 		return sf_fail(s->object.ctx, SF_EUNSUP, "score '%s' has no directional derivative",

@@ -1,0 +1,196 @@
+/* model.c: opens a run directory or a checkpoint for sampling.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "cmd/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { CHUNK = 256 /* samples of one call of the sampler */ };
+
+/* RUN -> RUN/config.ini and its newest checkpoint; FILE -> config.ini beside it and itself. */
+static int find_files(const char *path, char *config, size_t size, model *m)
+{
+	const char *slash = strrchr(path, '/');
+	int n, dir, rc;
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return fail(STATUS_INPUT, "%s: no such run directory or checkpoint", path);
+	dir = S_ISDIR(st.st_mode);
+	if (dir)
+		n = snprintf(config, size, "%s/config.ini", path);
+	else
+		n = snprintf(config, size, "%.*sconfig.ini", slash ? (int)(slash - path + 1) : 0,
+		             path);
+	if (n < 0 || (size_t)n >= size)
+		return fail(STATUS_INPUT, "%.60s...: the name is too long", path);
+	rc = sf_run_latest(m->ctx, path, m->checkpoint, sizeof m->checkpoint, NULL);
+	if (rc == 0 && stat(config, &st) != 0)
+		rc = fail(STATUS_INPUT,
+		          dir ? "%s: not a run directory (it has no config.ini)"
+		              : "%s: expected the run's config.ini beside the checkpoint",
+		          path);
+	return rc;
+}
+
+/* One key of the configuration, if there is something to set. */
+static int set(model *m, const char *key, const char *value)
+{
+	char line[1024];
+
+	if (!value)
+		return 0;
+	if ((size_t)snprintf(line, sizeof line, "%s=%s", key, value) >= sizeof line)
+		return fail(STATUS_INPUT, "'%.60s...' is too long", value);
+	return sf_config_set(m->config, line);
+}
+
+static int configure(const common *opts, const model_request *want, const char *config, model *m)
+{
+	int rc = sf_config_new(m->ctx, &m->config);
+
+	if (rc == 0)
+		rc = sf_config_read(m->config, config);
+	/* The number of steps belongs to the sampler and the grid that it was chosen for. */
+	if (rc == 0 && (want->sampler || want->grid))
+		rc = set(m, "sample.steps", "0");
+	if (rc == 0 && want->sampler)
+		rc = set(m, "sample.grid", "");
+	if (rc == 0)
+		rc = set(m, "sample.sampler", want->sampler);
+	if (rc == 0)
+		rc = set(m, "sample.grid", want->grid);
+	if (rc == 0)
+		rc = set(m, "model.precision", precision_name(opts));
+	return rc;
+}
+
+static int64_t number(const model *m, const char *key)
+{
+	const char *text = sf_config_get(m->config, key);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m)
+{
+	char config[1100];
+	int rc;
+
+	memset(m, 0, sizeof *m);
+	m->ctx = ctx;
+	rc = find_files(want->path, config, sizeof config, m);
+	if (rc == 0)
+		rc = configure(opts, want, config, m);
+	if (rc == 0)
+		rc = sf_setup_open(ctx, m->config,
+		                   SF_SETUP_SAMPLER | (want->with_data ? SF_SETUP_DATA : 0),
+		                   m->checkpoint, &m->setup);
+	if (rc == 0)
+		rc = sf_sampler_accepts(m->setup.sampler, m->setup.process);
+	if (rc == 0)
+		rc = sf_setup_weights(&m->setup, m->checkpoint, want->raw, &m->weights);
+	if (rc == 0)
+		rc = sf_model_score(&m->setup.model, m->setup.type, m->weights,
+		                    number(m, "sample.batch"), &m->score);
+	if (rc) {
+		model_close(m);
+		return rc;
+	}
+	m->steps = want->steps > 0 ? want->steps
+	           : want->nfe > 0 ? sf_sampler_steps(m->setup.sampler, want->nfe)
+	                           : number(m, "sample.steps");
+	m->seed = (uint64_t)(opts->seed >= 0 ? opts->seed : number(m, "sample.seed"));
+	return 0;
+}
+
+void model_close(model *m)
+{
+	sf_score_free(m->score);
+	sf_setup_free_weights(m->weights);
+	sf_setup_close(&m->setup);
+	sf_config_free(m->config);
+	memset(m, 0, sizeof *m);
+}
+
+typedef struct watch {
+	progress line;
+	int64_t done, n, chunk;
+	double start;
+} watch;
+
+static int observe(void *user, int64_t step, double t, int64_t n, const double *x)
+{
+	watch *w = user;
+
+	(void)t;
+	(void)n;
+	(void)x;
+	progress_show(&w->line, 0, "samples %lld/%lld  step %lld  %.0f s", (long long)w->done,
+	              (long long)w->n, (long long)step, now() - w->start);
+	return 0;
+}
+
+static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, double *x,
+		      sf_sample_report *report)
+{
+	int own[CHUNK], i, rc = 0;
+	sf_sample_run run;
+
+	if (label) {
+		for (i = 0; i < (int)w->chunk; i++)
+			own[i] = label[i];
+		rc = sf_model_score_labels(m->score, w->chunk, own);
+	}
+	sf_sample_defaults(&run);
+	run.n = w->chunk;
+	run.first_sample = first;
+	run.seed = m->seed;
+	run.steps = m->steps;
+	run.grid = m->setup.grid;
+	run.observe = observe;
+	run.user = w;
+	return rc ? rc : sf_sample(m->setup.sampler, m->score, &run, x, report);
+}
+
+int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
+		 sf_sample_report *report)
+{
+	sf_sample_report part, sum = {0, 0, 0};
+	int64_t i, size = m->setup.model.size;
+	watch w;
+	int rc = 0;
+
+	if (sf_process_blocks(m->setup.process) != 1)
+		return fail(STATUS_INPUT,
+		            "process '%s' has velocities: not supported by this program",
+		            sf_process_name(m->setup.process));
+	progress_start(&w.line, quiet);
+	w.n = n;
+	w.start = now();
+	for (i = 0; i < n && rc == 0; i += w.chunk) {
+		w.done = i;
+		w.chunk = n - i < CHUNK ? n - i : CHUNK;
+		rc = draw_chunk(m, &w, first + (uint64_t)i, label ? label + i : NULL, x + i * size,
+		                &part);
+		if (rc == 0) {
+			sum.steps = part.steps > sum.steps ? part.steps : sum.steps;
+			sum.rejected += part.rejected;
+			sum.nfe += part.nfe * (double)w.chunk / (double)n;
+		}
+	}
+	progress_clear(&w.line);
+	if (report)
+		*report = sum;
+	return rc;
+}
+
+void model_unscale(const model *m, int64_t count, double *x)
+{
+	int64_t i;
+
+	for (i = 0; i < count; i++)
+		x[i] = m->setup.view.scale * x[i] + m->setup.view.shift;
+}

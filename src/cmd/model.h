@@ -1,0 +1,38 @@
+/* model.h: a trained network opened for use: configuration, checkpoint, score, sampler.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_CMD_MODEL_H
+#define SF_CMD_MODEL_H
+
+#include "cmd/cmd.h"
+
+typedef struct model {
+	sf_ctx *ctx;
+	sf_config *config;
+	sf_setup setup;
+	void *weights;
+	sf_score *score;
+	int64_t steps; /* 0: the sampler's own */
+	uint64_t seed;
+	char checkpoint[1100];
+} model;
+
+typedef struct model_request { /* what the command line says about it; NULL or -1: the
+	                          configuration's */
+	const char *path;      /* run directory or checkpoint */
+	const char *sampler, *grid;
+	int64_t steps, nfe;
+	int raw;       /* the weights as trained instead of their moving average */
+	int with_data; /* open the data set too */
+} model_request;
+
+int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m);
+void model_close(model *m);
+
+/* Draws samples first .. first+n into x (n,size), in network values, with a progress line. `label`
+ * (n) may be NULL. */
+int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
+		 sf_sample_report *report);
+/* Network values to values as stored in the data set: v = scale x + shift. */
+void model_unscale(const model *m, int64_t count, double *x);
+
+#endif

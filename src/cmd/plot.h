@@ -1,0 +1,42 @@
+/* plot.h: what the kinds of plot share. Each kind has a file of its own.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SF_CMD_PLOT_H
+#define SF_CMD_PLOT_H
+
+#include "cmd/image.h"
+#include "cmd/model.h"
+
+#include <stdarg.h>
+
+typedef struct plot_opts {
+	common common;
+	int64_t n, steps, nfe, size, cells, zoom, cols;
+	double noise; /* level of the field, relative to the data's standard deviation */
+	char *output, *samples, *sampler, *grid;
+	int raw;
+	sf_list box, range;
+} plot_opts;
+
+typedef struct plot_kind {
+	const char *name, *help;
+	int (*draw)(sf_ctx *ctx, const plot_opts *o, const char *operand, const char *path);
+} plot_kind;
+extern const plot_kind plot_density, plot_field, plot_trajectories, plot_schedule, plot_loss,
+	plot_grid;
+
+int plot_model(sf_ctx *ctx, const plot_opts *o, const char *path, int with_data, model *m);
+/* Refuses models whose data are not points of the plane. */
+int plot_needs_plane(const model *m, const char *kind);
+/* The box to show, stored values: --box, or the data set's own. */
+void plot_box(const plot_opts *o, const model *m, double box[4]);
+
+typedef struct text { /* a growing string */
+	char *s;
+	size_t length, room;
+	int failed;
+} text;
+void text_add(text *t, const char *fmt, ...) SF_PRINTF(2, 3);
+/* Writes NAME.dat and NAME.gp and runs gnuplot; the commands see the data's name as `file`. */
+int gnuplot(sf_ctx *ctx, const char *path, const text *data, const char *commands);
+
+#endif

@@ -1,0 +1,211 @@
+/* train.c: trains a preset or a configuration file into a run directory.
+ *
+ * SIGINT and SIGTERM set a flag that the trainer looks at between steps: it writes a checkpoint,
+ * and the program ends with status 4. A second signal ends it at once.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "cmd/cmd.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct opts {
+	common common;
+	char *output;
+	words set;
+	int resume, force;
+};
+#define AT(member) offsetof(struct opts, member)
+static const option options[] = {
+	OPTION('o', "RUN", "output", "run directory (default: runs/PRESET)", SF_OPT_STRING,
+	       AT(output), NULL, 0, 0),
+	OPTION(0, "SECTION.KEY=VALUE", "set",
+	       "change the configuration; may be given many times (keys: scorefield "
+	       "list config)",
+	       OPTION_MANY, AT(set), NULL, 0, 0),
+	OPTION(0, NULL, "resume", "continue from the run's last checkpoint", SF_OPT_BOOL,
+	       AT(resume), "false", 0, 0),
+	OPTION(0, NULL, "force", "write over a run directory that exists", SF_OPT_BOOL, AT(force),
+	       "false", 0, 0),
+	OPTION_END
+};
+
+static volatile int stop;
+
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
+
+static void catch_signals(void)
+{
+	struct sigaction act;
+
+	memset(&act, 0, sizeof act);
+	act.sa_handler = on_signal;
+	act.sa_flags = (int)SA_RESETHAND;
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+typedef struct show {
+	progress line;
+	const struct opts *o;
+	char checkpoint[1200], samples[1024]; /* the newest */
+	int64_t step;
+	double loss, seconds;
+} show;
+
+static int on_progress(void *user, const sf_progress *p)
+{
+	show *s = user;
+	char eta[32];
+
+	s->step = p->step;
+	s->loss = p->average;
+	s->seconds = p->seconds;
+	if (p->event && strncmp(p->event, "samples ", 8) == 0)
+		snprintf(s->samples, sizeof s->samples, "%s", p->event + 8);
+	format_seconds(p->eta, eta, sizeof eta);
+	progress_show(&s->line, p->step == p->steps && !p->event,
+	              "step %lld/%lld  %.4g images/s  loss %.5g  ETA %s", (long long)p->step,
+	              (long long)p->steps, p->images_per_second, p->average, eta);
+	return 0;
+}
+
+/* A run that goes on keeps its own configuration; the operand says where it came from. */
+static int configure(const struct opts *o, sf_config *c, const char *name, const char *dir)
+{
+	char line[64], own[1100];
+	int i, rc = sf_config_preset(c, name);
+	struct stat st;
+
+	snprintf(own, sizeof own, "%s/config.ini", dir);
+	if (rc == 0 && o->resume && stat(own, &st) == 0)
+		rc = sf_config_read(c, own);
+
+	for (i = 0; rc == 0 && i < o->set.n; i++)
+		rc = sf_config_set(c, o->set.v[i]);
+	if (rc == 0 && o->common.seed >= 0) {
+		snprintf(line, sizeof line, "train.seed=%lld", (long long)o->common.seed);
+		rc = sf_config_set(c, line);
+	}
+	if (rc == 0 && precision_name(&o->common)) {
+		snprintf(line, sizeof line, "model.precision=%s", precision_name(&o->common));
+		rc = sf_config_set(c, line);
+	}
+	return rc;
+}
+
+static void describe(sf_ctx *ctx, const sf_trainer *t, const char *dir)
+{
+	const sf_setup *s = sf_trainer_setup(t);
+	sf_plan_info info;
+	char memory[32];
+	double element = s->type == SF_F64 ? 8 : 4;
+
+	sf_trainer_describe(t, &info);
+	/* Parameters, their gradient, two moments and the average; activations of each thread. */
+	format_bytes(5 * element * (double)s->params + (double)info.shared_bytes +
+	                     (double)(info.arena_bytes + info.shard_bytes) * sf_ctx_threads(ctx),
+	             memory, sizeof memory);
+	out("%s: %s, %s, %s\n", dir, sf_spec(s->net), sf_spec(s->process), sf_spec(s->objective));
+	out("data %s; %lld parameters; %.3g MFLOP an image and step; needs %s; %d threads\n",
+	    sf_spec(s->data), (long long)s->params, info.flops * 1e-6, memory, sf_ctx_threads(ctx));
+	fflush(stdout);
+}
+
+static int report(const struct opts *o, const show *s, const char *dir, int stopped)
+{
+	char time[32];
+
+	if (o->common.json)
+		return out_json(json_pack("{s:s, s:I, s:o, s:f, s:b, s:s, s:s}", "run", dir, "step",
+		                          (json_int_t)s->step, "loss", json_number(s->loss),
+		                          "seconds", s->seconds, "stopped", stopped, "checkpoint",
+		                          s->checkpoint, "samples", s->samples));
+	if (o->common.quiet)
+		return 0;
+	format_seconds(s->seconds, time, sizeof time);
+	out("%s at step %lld after %s, loss %.5g\n", stopped ? "stopped" : "done",
+	    (long long)s->step, time, s->loss);
+	if (*s->checkpoint)
+		out("checkpoint %s\n", s->checkpoint);
+	if (*s->samples)
+		out("pictures   %s\n", s->samples);
+	if (stopped)
+		out("continue with --resume\n");
+	return 0;
+}
+
+static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *dir)
+{
+	sf_trainer *t = NULL;
+	show *s = calloc(1, sizeof *s);
+	int rc, shown;
+
+	if (!s)
+		return fail(STATUS_INPUT, "out of memory");
+	s->o = o;
+	rc = sf_trainer_new(ctx, c, dir, o->resume, o->force, &t);
+	if (rc == 0) {
+		if (!o->common.quiet && !o->common.json)
+			describe(ctx, t, dir);
+		catch_signals();
+		progress_start(&s->line, o->common.quiet);
+		rc = sf_trainer_run(t, on_progress, s, &stop);
+		progress_clear(&s->line);
+	}
+	if (rc == 0 || rc == SF_ESTOPPED) {
+		(void)sf_run_latest(ctx, dir, s->checkpoint, sizeof s->checkpoint, NULL);
+		shown = report(o, s, dir, rc == SF_ESTOPPED);
+		rc = shown ? shown : rc;
+	}
+	sf_trainer_free(t);
+	free(s);
+	return rc;
+}
+
+static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
+{
+	const struct opts *o = options_given;
+	const char *slash = strrchr(word[0], '/'), *base = slash ? slash + 1 : word[0];
+	sf_config *c = NULL;
+	char dir[1024];
+	int rc;
+
+	(void)n;
+	if (o->resume && o->force)
+		return fail(STATUS_USAGE, "train: --resume and --force exclude each other");
+	if (o->output)
+		rc = snprintf(dir, sizeof dir, "%s", o->output);
+	else
+		rc = snprintf(dir, sizeof dir, "runs/%.*s", (int)strcspn(base, "."), base);
+	if (rc < 0 || (size_t)rc >= sizeof dir)
+		return fail(STATUS_INPUT, "the run directory's name is too long");
+	rc = sf_config_new(ctx, &c);
+	if (rc == 0)
+		rc = configure(o, c, word[0], dir);
+	if (rc == 0)
+		rc = train(ctx, o, c, dir);
+	sf_config_free(c);
+	return rc;
+}
+
+const command train_command = {
+	"train",
+	"Train a score network",
+	"PRESET|FILE.ini",
+	"The run directory holds config.ini (complete: train RUN/config.ini repeats the run), "
+	"log.jsonl,\n"
+	"checkpoints and sample grids. Ctrl-C or SIGTERM writes a checkpoint and ends with status "
+	"4;\n"
+	"--resume then continues to the same bytes as a run without a stop.\n",
+	options,
+	sizeof(struct opts),
+	1,
+	1,
+	run};

@@ -1,0 +1,229 @@
+/* network.c: a trained network as a score: s(x,t) = -eps(x,t)/sigma(t).
+ *
+ * An evaluation runs the model's plan over chunks of the samples: coefficients are worked out per sample in double,
+ * inputs are rounded once to the plan's type, the result is divided by -sigma in double. Each sample's
+ * result is its own, so neither the cut into chunks nor the threads show. Everything is allocated when the
+ * score is made.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <scorefield/net.h>
+
+#include "core/core.h"
+#include "net/internal.h"
+#include "score/score.h"
+
+#include <string.h>
+
+enum { INPUTS = 6, XT = 0, C_IN, C_NOISE, E_X, E_F, LABEL }; /* order of `in` */
+
+struct network {
+	sf_model m;
+	sf_graph *g;
+	sf_plan *plan;
+	sf_dtype type;
+	int64_t batch, chunk; /* samples per shard and per run */
+	void *in[INPUTS];     /* of the plan's type */
+	void *eps;
+	double *sigma;
+	int log_noise;
+	int *label;           /* what sf_model_score_labels set */
+	int64_t nlabel;
+};
+
+static void store(const struct network *w, int which, int64_t i, double v)
+{
+	if (w->type == SF_F32)
+		((float *)w->in[which])[i] = (float)v;
+	else
+		((double *)w->in[which])[i] = v;
+}
+
+struct job {
+	struct network *w;
+	int64_t first, n, tile; /* samples of the chunk; how many a tile takes */
+	const double *x, *t;
+	double *out;
+};
+
+static void fill_one(struct job *j, int64_t i)
+{
+	struct network *w = j->w;
+	int64_t d = w->m.size, k;
+	const double *x = j->x + (j->first + i) * d;
+	sf_coef c;
+
+	sf_param_coef(w->m.param, w->m.process, w->m.sigma_data, w->log_noise, j->t[j->first + i], &c);
+	for (k = 0; k < d; k++)
+		store(w, XT, i * d + k, x[k]);
+	store(w, C_IN, i, c.c_in);
+	store(w, C_NOISE, i, c.c_noise);
+	store(w, E_X, i, c.e_x);
+	store(w, E_F, i, c.e_f);
+	if (w->in[LABEL])
+		store(w, LABEL, i, w->nlabel ? w->label[(j->first + i) % w->nlabel] : -1);
+	w->sigma[i] = c.sigma;
+}
+
+static void finish_one(struct job *j, int64_t i)
+{
+	const struct network *w = j->w;
+	int64_t d = w->m.size, k;
+	double *out = j->out + (j->first + i) * d;
+
+	for (k = 0; k < d; k++) {
+		double eps = w->type == SF_F32 ? ((const float *)w->eps)[i * d + k]
+		                               : ((const double *)w->eps)[i * d + k];
+		out[k] = -eps / w->sigma[i];
+	}
+}
+
+static int fill(void *arg, int64_t tile, int worker)
+{
+	struct job *j = arg;
+	int64_t i, end = (tile + 1) * j->tile < j->n ? (tile + 1) * j->tile : j->n;
+
+	(void)worker;
+	for (i = tile * j->tile; i < end; i++)
+		fill_one(j, i);
+	return 0;
+}
+
+static int finish(void *arg, int64_t tile, int worker)
+{
+	struct job *j = arg;
+	int64_t i, end = (tile + 1) * j->tile < j->n ? (tile + 1) * j->tile : j->n;
+
+	(void)worker;
+	for (i = tile * j->tile; i < end; i++)
+		finish_one(j, i);
+	return 0;
+}
+
+static int eval(sf_score *s, int64_t n, const double *x, const double *t, double *out)
+{
+	struct network *w = s->object.state;
+	struct job j;
+	int64_t threads = sf_ctx_threads(w->m.ctx);
+
+	j.w = w;
+	j.tile = w->m.size < 256 ? 64 : 1;
+	j.x = x;
+	j.t = t;
+	j.out = out;
+	for (j.first = 0; j.first < n; j.first += w->chunk) {
+		int64_t m = n - j.first < w->chunk ? n - j.first : w->chunk;
+		sf_run run;
+
+		memset(&run, 0, sizeof run);
+		run.n = j.n = m;
+		run.shards = (m + w->batch - 1) / w->batch;
+		if (run.shards < threads)
+			run.shards = m < threads ? m : threads;
+		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, fill, &j));
+		SF_TRY(sf_plan_run(w->plan, &run));
+		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, finish, &j));
+	}
+	return SF_OK;
+}
+
+static void fini(void *state)
+{
+	struct network *w = state;
+	int i;
+
+	sf_plan_free(w->plan);
+	sf_graph_free(w->g);
+	for (i = 0; i < INPUTS; i++)
+		sf_free(w->in[i]);
+	sf_free(w->eps);
+	sf_free(w->sigma);
+	sf_free(w->label);
+}
+
+static const sf_score_class network_class = {
+	{"network", "a trained network", "", sizeof(struct network), NULL, NULL, fini},
+	NULL, eval, NULL, NULL};
+
+static int prepare(struct network *w, const void *params)
+{
+	sf_ctx *ctx = w->m.ctx;
+	size_t e = w->type == SF_F32 ? sizeof(float) : sizeof(double), n = (size_t)w->chunk, nx;
+	sf_model_vars v;
+	sf_var var[INPUTS];
+	int i;
+
+	if (sf_mul_size(n, (size_t)w->m.size, &nx) < 0)
+		return sf_fail(ctx, SF_ERANGE, "network score: a batch of %lld samples is too large",
+		               (long long)w->chunk);
+	SF_TRY(sf_graph_new(ctx, 1, &w->g));
+	sf_model_vars_init(&v);
+	SF_TRY(sf_model_build(&w->m, w->g, 0, &v));
+	SF_TRY(sf_plan_new(w->g, &v.eps, 1, w->type, w->batch, &w->plan));
+	var[XT] = v.x;
+	var[C_IN] = v.c_in;
+	var[C_NOISE] = v.c_noise;
+	var[E_X] = v.e_x;
+	var[E_F] = v.e_f;
+	var[LABEL] = v.label;
+	w->eps = sf_alloc(nx, e);
+	w->sigma = sf_alloc(n, sizeof(double));
+	if (!w->eps || !w->sigma)
+		return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
+	for (i = 0; i < INPUTS; i++) {
+		if (var[i] == SF_NOVAR)
+			continue;
+		w->in[i] = sf_alloc(i == XT ? nx : n, e);
+		if (!w->in[i])
+			return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
+		SF_TRY(sf_plan_bind(w->plan, var[i], w->in[i]));
+	}
+	SF_TRY(sf_plan_bind_params(w->plan, params));
+	return sf_plan_output(w->plan, 0, w->eps);
+}
+
+int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch, sf_score **s)
+{
+	struct network *w;
+	int rc;
+
+	*s = NULL;
+	SF_TRY(sf_model_check(m));
+	if (batch < 0)
+		return sf_fail(m->ctx, SF_ERANGE, "network score: a batch of %lld samples", (long long)batch);
+	SF_TRY(sf_score_make(m->ctx, &network_class, m->process, m->size, s));
+	w = (*s)->object.state;
+	w->m = *m;
+	w->type = type;
+	/* a shard's activations should stay in cache, but a matrix product wants some rows */
+	w->batch = batch ? batch : m->size <= 64 ? 128 : 8;
+	w->chunk = w->batch * sf_ctx_threads(m->ctx);
+	w->log_noise = sf_model_log_noise(m);
+	rc = prepare(w, params);
+	if (rc < 0) {
+		sf_score_free(*s);
+		*s = NULL;
+	}
+	return rc;
+}
+
+int sf_model_score_labels(sf_score *s, int64_t n, const int *label)
+{
+	struct network *w = s->object.state;
+	int *copy;
+	int64_t i;
+
+	if (s->object.cls != &network_class.head)
+		return sf_fail(sf_score_context(s), SF_EINVAL, "only the score of a network takes labels");
+	for (i = 0; i < n; i++)
+		if (label[i] < -1 || label[i] >= w->m.classes)
+			return sf_fail(w->m.ctx, SF_ERANGE, "label %d; the model has %d classes", label[i],
+			               w->m.classes);
+	copy = n > 0 ? sf_alloc((size_t)n, sizeof *copy) : NULL;
+	if (n > 0 && !copy)
+		return sf_fail(w->m.ctx, SF_ENOMEM, "network score: out of memory");
+	for (i = 0; i < n; i++)
+		copy[i] = label[i];
+	sf_free(w->label);
+	w->label = copy;
+	w->nlabel = n;
+	return SF_OK;
+}

@@ -1,0 +1,86 @@
+/* param.c: parametrisations: what a network's output F stands for, as the coefficients of
+ *
+ *     eps(x,t) = e_x x + e_f F(c_in x; c_noise)      x = alpha x_0 + sigma z,  score = -eps/sigma.
+ *
+ * EDM's D(x^;r) = c_skip x^ + c_out F(c_in x^; c_noise) holds for the sample x^ = x/alpha at the level
+ * r = sigma/alpha; eps = (x - alpha D)/sigma and 1 - c_skip = r^2/(r^2 + sd^2) turn it into e_x = sigma/m^2,
+ * e_f = -alpha sd/m, c_in = 1/m with m^2 = sigma^2 + alpha^2 sd^2: no difference of close numbers at
+ * either end. (Karras et al. 2022, 2206.00364, table 1 and eq 7.) v: Salimans and Ho 2022 (2202.00512), with
+ * n^2 = alpha^2 + sigma^2 divided out so that it also serves processes with n not 1.
+ * Known answer (EDM, sd = 0.5): sigma = 1 gives c_in .894427191, c_out .4472135955, c_noise 0.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include <scorefield/net.h>
+
+#include "core/core.h"
+#include "net/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const names[] = {"eps", "score", "x0", "v", "edm", NULL};
+
+const char *const *sf_param_names(void)
+{
+	return names;
+}
+
+int sf_param_find(sf_ctx *ctx, const char *name, int *kind)
+{
+	const char *near = sf_nearest(name, names);
+	int i;
+
+	for (i = 0; names[i]; i++)
+		if (strcmp(name, names[i]) == 0)
+			return *kind = i, SF_OK;
+	return sf_fail(ctx, SF_ENAME, "unknown parametrisation '%s'%s%s%s (eps, score, x0, v or edm)", name,
+	               near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+void sf_param_coef(int kind, const sf_process *p, double sd, int log_noise, double t, sf_coef *out)
+{
+	double a = sf_process_alpha(p, t), s = sf_process_sigma(p, t);
+	double n = sqrt(a * a + s * s), m = sqrt(s * s + a * a * sd * sd);
+
+	out->alpha = a;
+	out->sigma = s;
+	out->c_noise = log_noise ? log(s / a) / 4 : 999 * t / sf_process_horizon(p);
+	out->c_in = 1;
+	out->e_x = 0;
+	switch (kind) {
+	case SF_PARAM_EPS:
+		out->e_f = 1;
+		break;
+	case SF_PARAM_SCORE:
+		out->e_f = -s;
+		break;
+	case SF_PARAM_X0:
+		out->e_x = 1 / s;
+		out->e_f = -a / s;
+		break;
+	case SF_PARAM_V:
+		out->c_in = 1 / n;
+		out->e_x = s / (n * n);
+		out->e_f = a / n;
+		break;
+	default:
+		out->c_in = 1 / m;
+		out->e_x = s / (m * m);
+		out->e_f = -a * sd / m;
+	}
+}
+
+/* alpha = 1 throughout: the noise level spans decades (VE, EDM), where a label linear in t says little. */
+static int keeps_scale(const sf_process *p)
+{
+	return sf_process_alpha(p, sf_process_horizon(p)) == 1;
+}
+
+int sf_model_log_noise(const sf_model *m)
+{
+	return m->param == SF_PARAM_EDM || keeps_scale(m->process) || sf_net_log_noise(m->net);
+}
+
+void sf_model_coef(const sf_model *m, double t, sf_coef *out)
+{
+	sf_param_coef(m->param, m->process, m->sigma_data, sf_model_log_noise(m), t, out);
+}

@@ -1,0 +1,80 @@
+/* config_keys.c: the sections and keys of a configuration, with help, default and range. Defaults of the optimiser:
+ * Kingma and Ba 2015 for Adam, Song et al. 2021 (2011.13456, appendix H) for clipping at 1 and the ramp of the moving
+ * average; rates and sizes suit a laptop, presets hold those of papers.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "train/internal.h"
+
+#include <stddef.h>
+
+#define AT(m) offsetof(sf_settings, m)
+#define END {NULL, NULL, 0, 0, NULL, 0, 0, NULL}
+#define BIG 1e15
+
+static const sf_opt data[] = {
+	{"spec", "data set (scorefield list data)", SF_OPT_STRING, AT(data.spec), "checkerboard", 0, 0, NULL},
+	{"scale", "network values: as stored, [0,1], [-1,1], or mean 0 and deviation std; auto: pm1 for grey levels",
+	 SF_OPT_CHOICE, AT(data.scale), "auto", 0, 0, "auto|none|unit|pm1|standard"},
+	{"std", "standard deviation for scale=standard", SF_OPT_DOUBLE, AT(data.std), "1", 1e-6, 1e6, NULL},
+	{"flip", "mirror left-right half of the time", SF_OPT_BOOL, AT(data.flip), "false", 0, 0, NULL},
+	{"dequantise", "add uniform noise below one grey level", SF_OPT_BOOL, AT(data.dequantise), "false",
+	 0, 0, NULL},
+	END};
+static const sf_opt process[] = {
+	{"spec", "forward process (scorefield list process)", SF_OPT_STRING, AT(process.spec), "vp", 0, 0, NULL},
+	END};
+static const sf_opt net[] = {
+	{"spec", "network (scorefield list net)", SF_OPT_STRING, AT(net.spec), "mlp", 0, 0, NULL},
+	END};
+static const sf_opt model[] = {
+	{"parametrisation", "what the network's output stands for: eps, score, x0, v or edm", SF_OPT_STRING,
+	 AT(model.parametrisation), "eps", 0, 0, NULL},
+	{"sigma-data", "standard deviation that edm scales with; 0: that of the data", SF_OPT_DOUBLE,
+	 AT(model.sigma_data), "0", 0, 1e6, NULL},
+	{"precision", "of weights and arithmetic", SF_OPT_CHOICE, AT(model.precision), "float32", 0, 0,
+	 "float32|float64"},
+	{"conditional", "feed the data's labels to the network", SF_OPT_BOOL, AT(model.conditional), "false", 0, 0,
+	 NULL},
+	END};
+static const sf_opt objective[] = {
+	{"spec", "objective (scorefield list objective)", SF_OPT_STRING, AT(objective.spec), "dsm", 0, 0, NULL},
+	END};
+static const sf_opt train[] = {
+	{"steps", "updates in all", SF_OPT_INT, AT(train.steps), "10000", 0, BIG, NULL},
+	{"batch", "samples of a step", SF_OPT_INT, AT(train.batch), "128", 1, 1 << 24, NULL},
+	{"shards", "parts the batch is cut into, a power of two; fixes the order of sums, and so the bytes",
+	 SF_OPT_INT, AT(train.shards), "8", 1, 4096, NULL},
+	{"lr", "learning rate", SF_OPT_DOUBLE, AT(train.lr), "0.001", 0, 1e30, NULL},
+	{"beta1", "Adam's decay of the mean", SF_OPT_DOUBLE, AT(train.beta1), "0.9", 0, 0.999999999, NULL},
+	{"beta2", "Adam's decay of the square", SF_OPT_DOUBLE, AT(train.beta2), "0.999", 0, 0.999999999, NULL},
+	{"eps", "Adam's epsilon", SF_OPT_DOUBLE, AT(train.eps), "1e-8", 1e-30, 1, NULL},
+	{"warmup", "updates over which the rate rises from 0 in a line", SF_OPT_INT, AT(train.warmup), "0", 0, BIG,
+	 NULL},
+	{"clip", "largest norm of the gradient; 0: no clipping", SF_OPT_DOUBLE, AT(train.clip), "1", 0, 1e30, NULL},
+	{"ema", "decay of the moving average of the weights", SF_OPT_DOUBLE, AT(train.ema), "0.999", 0, 1, NULL},
+	{"ema-ramp", "tf: min(ema, (1+n)/(10+n)) after n updates; edm: half-life in images", SF_OPT_CHOICE,
+	 AT(train.ema_ramp), "tf", 0, 0, "none|tf|edm"},
+	{"ema-halflife", "images over which the average forgets half, for ema-ramp=edm", SF_OPT_DOUBLE,
+	 AT(train.ema_halflife), "500000", 1e-8, BIG, NULL},
+	{"seed", "of weights, data order and noise", SF_OPT_INT, AT(train.seed), "0", 0, 9e15, NULL},
+	{"log-every", "steps between lines of log.jsonl", SF_OPT_INT, AT(train.log_every), "50", 1, BIG, NULL},
+	{"checkpoint-every", "steps between checkpoints; 0: at the end only", SF_OPT_INT,
+	 AT(train.checkpoint_every), "1000", 0, BIG, NULL},
+	{"sample-every", "steps between sample grids; 0: none", SF_OPT_INT, AT(train.sample_every), "0", 0, BIG,
+	 NULL},
+	{"keep", "checkpoints to keep", SF_OPT_INT, AT(train.keep), "2", 1, 1e6, NULL},
+	{"events", "write TensorBoard events", SF_OPT_BOOL, AT(train.events), "true", 0, 0, NULL},
+	END};
+static const sf_opt sample[] = {
+	{"sampler", "sampler (scorefield list sampler)", SF_OPT_STRING, AT(sample.sampler), "heun", 0, 0, NULL},
+	{"grid", "time grid (scorefield list grid); empty: the sampler's own", SF_OPT_STRING, AT(sample.grid), "",
+	 0, 0, NULL},
+	{"steps", "steps of the grid; 0: the sampler's own", SF_OPT_INT, AT(sample.steps), "0", 0, 1e9, NULL},
+	{"n", "samples", SF_OPT_INT, AT(sample.n), "64", 1, 1e9, NULL},
+	{"seed", "of the samples' noise", SF_OPT_INT, AT(sample.seed), "0", 0, 9e15, NULL},
+	{"batch", "samples a thread works on at a time; 0: picked", SF_OPT_INT, AT(sample.batch), "0", 0, 65536,
+	 NULL},
+	END};
+
+const sf_section sf_sections[] = {
+	{"data", data}, {"process", process}, {"net", net}, {"model", model}, {"objective", objective},
+	{"train", train}, {"sample", sample}, {NULL, NULL}};

@@ -1,0 +1,170 @@
+/* meta.c: the metadata of a checkpoint, as texts: format, step, specs, and the data's shape and scaling.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "train/meta.h"
+
+#include "train/internal.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char FORMAT[] = "scorefield-checkpoint-1";
+
+static void text(sf_meta *m, const char *key, const char *value)
+{
+	char *copy = sf_strdup(value);
+
+	if (!copy || m->n == SF_META_MAX) {
+		sf_free(copy);
+		m->failed = 1;
+		return;
+	}
+	m->key[m->n] = key;
+	m->value[m->n] = m->owned[m->n] = copy;
+	m->n++;
+}
+
+static void number(sf_meta *m, const char *key, double v)
+{
+	char s[40];
+
+	sf_format_double(v, s, sizeof s);
+	text(m, key, s);
+}
+
+static void whole(sf_meta *m, const char *key, int64_t v)
+{
+	char s[24];
+
+	snprintf(s, sizeof s, "%lld", (long long)v);
+	text(m, key, s);
+}
+
+int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
+{
+	const sf_settings *set = sf_config_settings(s->config);
+	char dims[80];
+
+	memset(m, 0, sizeof *m);
+	text(m, "format", FORMAT);
+	whole(m, "step", st->step);
+	number(m, "loss-sum", st->loss_sum);
+	whole(m, "loss-n", st->loss_n);
+	text(m, "net", sf_spec(s->net));
+	text(m, "process", sf_spec(s->process));
+	if (s->objective)
+		text(m, "objective", sf_spec(s->objective));
+	text(m, "data", set->data.spec);
+	text(m, "parametrisation", sf_param_names()[s->model.param]);
+	text(m, "precision", s->type == SF_F32 ? "float32" : "float64");
+	if (s->info.rank == 1)
+		snprintf(dims, sizeof dims, "%lld", (long long)s->info.dim[0]);
+	else
+		snprintf(dims, sizeof dims, "%lld:%lld:%lld", (long long)s->info.dim[0], (long long)s->info.dim[1],
+		         (long long)s->info.dim[2]);
+	text(m, "dim", dims);
+	whole(m, "classes", s->info.classes);
+	whole(m, "levels", s->info.levels);
+	number(m, "lo", s->info.lo);
+	number(m, "hi", s->info.hi);
+	number(m, "shift", s->view.shift);
+	number(m, "scale", s->view.scale);
+	number(m, "mean", s->view.mean);
+	number(m, "std", s->view.std);
+	if (m->failed) {
+		sf_meta_free(m);
+		return sf_fail(s->ctx, SF_ENOMEM, "checkpoint: out of memory");
+	}
+	return SF_OK;
+}
+
+void sf_meta_free(sf_meta *m)
+{
+	while (m->n > 0)
+		sf_free(m->owned[--m->n]);
+}
+
+int sf_meta_check(sf_ctx *ctx, const char *path, const sf_tensors *t)
+{
+	const char *format = sf_tensors_meta(t, "format");
+
+	if (!format || strcmp(format, FORMAT) != 0)
+		return sf_fail(ctx, SF_EFORMAT, "%s: not a checkpoint: metadata 'format' is '%.60s', expected '%s'", path,
+		               format ? format : "(absent)", FORMAT);
+	return SF_OK;
+}
+
+static int get(sf_ctx *ctx, const char *path, const sf_tensors *t, const char *key, double lo, double hi, double *v)
+{
+	const char *s = sf_tensors_meta(t, key);
+
+	if (!s || sf_parse_double(s, v) < 0 || !isfinite(*v) || *v < lo || *v > hi)
+		return sf_fail(ctx, SF_EFORMAT, "%s: metadata '%s' is '%.60s', expected a number from %g to %g", path, key,
+		               s ? s : "(absent)", lo, hi);
+	return SF_OK;
+}
+
+int sf_meta_progress(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_state *st)
+{
+	double step, sum, n;
+
+	SF_TRY(get(ctx, path, t, "step", 0, 1e15, &step));
+	SF_TRY(get(ctx, path, t, "loss-sum", -1e300, 1e300, &sum));
+	SF_TRY(get(ctx, path, t, "loss-n", 0, 1e15, &n));
+	st->step = (int64_t)step;
+	st->loss_sum = sum;
+	st->loss_n = (int64_t)n;
+	return SF_OK;
+}
+
+static int dims(sf_ctx *ctx, const char *path, const char *s, sf_data_info *info)
+{
+	info->rank = 0;
+	info->size = 1;
+	while (s && *s && info->rank < 3) {
+		char *end;
+		long long v = strtoll(s, &end, 10);
+
+		if (end == s || v < 1 || (*end && *end != ':') || sf_mul_i64(info->size, v, &info->size) < 0 ||
+		    info->size > INT64_C(1) << 40)
+			break;
+		info->dim[info->rank++] = v;
+		s = *end ? end + 1 : end;
+	}
+	if (!s || *s || (info->rank != 1 && info->rank != 3))
+		return sf_fail(ctx, SF_EFORMAT, "%s: metadata 'dim' is not the shape of a sample", path);
+	return SF_OK;
+}
+
+static int describe(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_data_info *info, sf_view *view)
+{
+	double classes, levels;
+
+	SF_TRY(sf_meta_check(ctx, path, t));
+	SF_TRY(dims(ctx, path, sf_tensors_meta(t, "dim"), info));
+	SF_TRY(get(ctx, path, t, "classes", 0, 1e6, &classes));
+	SF_TRY(get(ctx, path, t, "levels", 0, 1e9, &levels));
+	SF_TRY(get(ctx, path, t, "lo", -1e300, 1e300, &info->lo));
+	SF_TRY(get(ctx, path, t, "hi", -1e300, 1e300, &info->hi));
+	SF_TRY(get(ctx, path, t, "shift", -1e300, 1e300, &view->shift));
+	SF_TRY(get(ctx, path, t, "scale", -1e300, 1e300, &view->scale));
+	SF_TRY(get(ctx, path, t, "mean", -1e300, 1e300, &view->mean));
+	SF_TRY(get(ctx, path, t, "std", 0, 1e300, &view->std));
+	info->classes = (int)classes;
+	info->levels = (int)levels;
+	return SF_OK;
+}
+
+int sf_meta_describe(sf_ctx *ctx, const char *path, sf_data_info *info, sf_view *view)
+{
+	sf_tensors t;
+	int rc;
+
+	memset(info, 0, sizeof *info);
+	memset(view, 0, sizeof *view);
+	SF_TRY(sf_tensors_read(ctx, path, &t));
+	rc = describe(ctx, path, &t, info, view);
+	sf_tensors_free(&t);
+	return rc;
+}

@@ -1,0 +1,106 @@
+/* setup.c: from a configuration to objects that fit together.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "train/internal.h"
+#include "train/meta.h"
+
+#include <math.h>
+#include <string.h>
+
+static int open_data(sf_setup *s, const sf_settings *set)
+{
+	sf_scaling scaling;
+
+	SF_TRY(sf_data_new(s->ctx, set->data.spec, &s->data));
+	s->info = *sf_data_describe(s->data);
+	switch (set->data.scale) {
+	case SF_SET_SCALE_NONE: scaling = SF_SCALE_NONE; break;
+	case SF_SET_SCALE_UNIT: scaling = SF_SCALE_UNIT; break;
+	case SF_SET_SCALE_PM1: scaling = SF_SCALE_PM1; break;
+	case SF_SET_SCALE_STANDARD: scaling = SF_SCALE_STANDARD; break;
+	default: scaling = s->info.levels > 0 ? SF_SCALE_PM1 : SF_SCALE_NONE;
+	}
+	return sf_view_make(s->data, scaling, set->data.std, set->data.flip, set->data.dequantise,
+	                    (uint64_t)set->train.seed, &s->view);
+}
+
+static int open_model(sf_setup *s, const sf_settings *set)
+{
+	sf_model *m = &s->model;
+	int64_t total;
+
+	s->type = set->model.precision ? SF_F64 : SF_F32;
+	SF_TRY(sf_process_new(s->ctx, set->process.spec, &s->process));
+	SF_TRY(sf_net_new(s->ctx, set->net.spec, &s->net));
+	SF_TRY(sf_param_find(s->ctx, set->model.parametrisation, &m->param));
+	m->ctx = s->ctx;
+	m->net = s->net;
+	m->process = s->process;
+	m->sigma_data = set->model.sigma_data > 0 ? set->model.sigma_data : s->view.std;
+	m->rank = s->info.rank;
+	memcpy(m->dim, s->info.dim, sizeof m->dim);
+	m->size = s->info.size;
+	if (set->model.conditional && s->info.classes < 1)
+		return sf_fail(s->ctx, SF_EMISMATCH, "[model] conditional=true needs labels, which the data '%s' have "
+		               "not", set->data.spec);
+	m->classes = set->model.conditional ? s->info.classes : 0;
+	SF_TRY(sf_model_check(m));
+	return sf_model_params(m, &s->params, &total);
+}
+
+static int open_parts(sf_setup *s, int needs, const char *checkpoint)
+{
+	const sf_settings *set = sf_config_settings(s->config);
+
+	if ((needs & SF_SETUP_DATA) || !checkpoint)
+		SF_TRY(open_data(s, set));
+	else
+		SF_TRY(sf_meta_describe(s->ctx, checkpoint, &s->info, &s->view));
+	SF_TRY(open_model(s, set));
+	if (needs & SF_SETUP_OBJECTIVE) {
+		SF_TRY(sf_objective_new(s->ctx, set->objective.spec, &s->objective));
+		SF_TRY(sf_objective_accepts(s->objective, &s->model));
+	}
+	if (needs & SF_SETUP_SAMPLER) {
+		SF_TRY(sf_sampler_new(s->ctx, set->sample.sampler, &s->sampler));
+		SF_TRY(sf_sampler_accepts(s->sampler, s->process));
+		if (*set->sample.grid)
+			SF_TRY(sf_grid_new(s->ctx, set->sample.grid, &s->grid));
+	}
+	return SF_OK;
+}
+
+int sf_setup_open(sf_ctx *ctx, sf_config *c, int needs, const char *checkpoint, sf_setup *s)
+{
+	int rc;
+
+	memset(s, 0, sizeof *s);
+	s->ctx = ctx;
+	s->config = c;
+	rc = open_parts(s, needs, checkpoint);
+	if (rc < 0)
+		sf_setup_close(s);
+	return rc;
+}
+
+void sf_setup_close(sf_setup *s)
+{
+	sf_grid_free(s->grid);
+	sf_sampler_free(s->sampler);
+	sf_objective_free(s->objective);
+	sf_net_free(s->net);
+	sf_process_free(s->process);
+	sf_data_free(s->data);
+	memset(s, 0, sizeof *s);
+}
+
+void sf_setup_pixels(const sf_setup *s, int64_t count, const double *x, unsigned char *pixel)
+{
+	double unit = s->info.hi > 0 ? 255 / s->info.hi : 255;
+	int64_t i;
+
+	for (i = 0; i < count; i++) {
+		double v = (x[i] * s->view.scale + s->view.shift) * unit;
+
+		pixel[i] = v >= 255 ? 255 : v > 0 ? (unsigned char)(v + .5) : 0; /* NaN: 0 */
+	}
+}

@@ -1,0 +1,234 @@
+/* trainer.c: the loop: draw a batch, run the plan, clip, update, log; checkpoints and previews between steps.
+ *
+ * The state is the weights, their average, Adam's moments and the number of updates: noise, times and data order are
+ * functions of that number, so a run that is stopped and resumed ends in the same bytes as one that was not. A loss
+ * or gradient that is not finite stops the run before the update, and nothing is written over.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "train/internal.h"
+
+#include "io/io.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct sf_trainer {
+	sf_ctx *ctx;
+	const sf_settings *set;
+	sf_setup s;
+	sf_step_batch b;
+	sf_state st;
+	sf_rundir dir;   /* dir.dir NULL: no files */
+	double *partial; /* of the norm */
+	int64_t saved;   /* step of the last checkpoint written, -1 */
+	double start, average;
+	int64_t start_step;
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Weights: drawn, or from the directory's newest checkpoint. */
+static int start_state(sf_trainer *t, const char *dir, int resume)
+{
+	char path[SF_PATH_MAX];
+	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
+
+	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(t->b.g), &t->st));
+	if (resume && sf_run_latest(t->ctx, dir, path, sizeof path, &t->saved) == 0) {
+		SF_TRY(sf_checkpoint_load(&t->s, t->b.g, path, &t->st));
+		if (t->st.step > t->set->train.steps)
+			return sf_fail(t->ctx, SF_ERANGE, "%s: is at step %lld, [train] steps is %lld", path,
+			               (long long)t->st.step, (long long)t->set->train.steps);
+		return SF_OK;
+	}
+	t->saved = -1;
+	sf_param_init(t->b.g, t->b.draw.seed, t->s.type, t->st.param);
+	memcpy(t->st.ema, t->st.param, (size_t)t->st.total * e);
+	return SF_OK;
+}
+
+int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **out)
+{
+	sf_trainer *t;
+	int needs = SF_SETUP_DATA | SF_SETUP_OBJECTIVE, rc;
+
+	*out = NULL;
+	if (!dir && resume)
+		return sf_fail(ctx, SF_EINVAL, "resuming needs a run directory");
+	if (dir)
+		SF_TRY(sf_rundir_check(ctx, dir, resume, force));
+	t = sf_alloc(1, sizeof *t);
+	if (!t)
+		return sf_fail(ctx, SF_ENOMEM, "training: out of memory");
+	t->ctx = ctx;
+	t->set = sf_config_settings(c);
+	if (t->set->train.sample_every > 0)
+		needs |= SF_SETUP_SAMPLER;
+	rc = sf_setup_open(ctx, c, needs, NULL, &t->s);
+	if (rc == 0)
+		rc = sf_step_open(&t->s, &t->b);
+	if (rc == 0)
+		rc = start_state(t, dir, resume);
+	if (rc == 0) {
+		t->partial = sf_alloc((size_t)(t->st.total / SF_TRAIN_TILE + 1), sizeof(double));
+		if (!t->partial)
+			rc = sf_fail(ctx, SF_ENOMEM, "training: out of memory");
+	}
+	if (rc == 0 && dir)
+		rc = sf_rundir_open(ctx, dir, resume, t->st.step, c, &t->dir);
+	if (rc < 0)
+		sf_trainer_free(t);
+	else
+		*out = t;
+	return rc;
+}
+
+void sf_trainer_free(sf_trainer *t)
+{
+	if (!t)
+		return;
+	sf_rundir_close(&t->dir);
+	sf_free(t->partial);
+	sf_state_free(&t->st);
+	sf_step_close(&t->b);
+	sf_setup_close(&t->s);
+	sf_free(t);
+}
+
+const sf_setup *sf_trainer_setup(const sf_trainer *t)
+{
+	return &t->s;
+}
+
+const sf_state *sf_trainer_state(const sf_trainer *t)
+{
+	return &t->st;
+}
+
+void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info)
+{
+	sf_plan_describe(t->b.plan, info);
+}
+
+static int save(sf_trainer *t, char *event, size_t size)
+{
+	char path[SF_PATH_MAX];
+
+	if (!t->dir.dir || t->saved == t->st.step)
+		return SF_OK;
+	SF_TRY(sf_rundir_path(t->ctx, t->dir.dir, "checkpoint", t->st.step, ".safetensors", path, sizeof path));
+	SF_TRY(sf_checkpoint_save(&t->s, t->b.g, &t->st, path));
+	t->saved = t->st.step;
+	sf_rundir_prune(&t->dir, t->set->train.keep);
+	snprintf(event, size, "checkpoint %.900s", path);
+	return SF_OK;
+}
+
+static int one_step(sf_trainer *t, double *loss, double *norm)
+{
+	sf_state *st = &t->st;
+	double batch = (double)t->set->train.batch;
+
+	SF_TRY(sf_step_run(&t->b, st->param, st->step, loss));
+	*norm = sf_train_norm(t->ctx, st->type, st->total, t->b.grad, t->partial) / batch;
+	if (!isfinite(*loss) || !isfinite(*norm))
+		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the %s is not finite (learning rate %g)",
+		               (long long)st->step + 1, isfinite(*loss) ? "gradient" : "loss",
+		               sf_train_lr(t->set, st->step));
+	SF_TRY(sf_train_update(t->ctx, t->set, st, t->b.grad, sf_train_clip(t->set, *norm) / batch));
+	st->loss_sum += *loss;
+	st->loss_n++;
+	return SF_OK;
+}
+
+static int log_step(sf_trainer *t, double norm)
+{
+	sf_state *st = &t->st;
+	sf_log_line l;
+
+	if (st->step % t->set->train.log_every != 0)
+		return SF_OK;
+	l.step = st->step;
+	l.images = st->step * t->set->train.batch;
+	l.loss = st->loss_sum / (double)st->loss_n;
+	l.grad_norm = norm;
+	l.lr = sf_train_lr(t->set, st->step - 1);
+	l.ema = sf_train_ema(t->set, st->step - 1);
+	l.seconds = now() - t->start;
+	st->loss_sum = 0;
+	st->loss_n = 0;
+	return t->dir.dir ? sf_rundir_log(&t->dir, &l) : SF_OK;
+}
+
+static void report(sf_trainer *t, double loss, const char *event, sf_progress *p)
+{
+	int64_t done = t->st.step - t->start_step;
+
+	p->step = t->st.step;
+	p->steps = t->set->train.steps;
+	p->loss = loss;
+	p->average = t->average;
+	p->seconds = now() - t->start;
+	p->images_per_second = p->seconds > 0 ? (double)(done * t->set->train.batch) / p->seconds : 0;
+	p->eta = done > 0 ? p->seconds / (double)done * (double)(p->steps - p->step) : 0;
+	p->event = *event ? event : NULL;
+}
+
+/* What falls due after a step: `event` says what was written. */
+static int between(sf_trainer *t, char *event, size_t size)
+{
+	const sf_settings *set = t->set;
+	int64_t step = t->st.step;
+	int last = step == set->train.steps;
+
+	if (t->dir.dir && set->train.sample_every > 0 && (last || step % set->train.sample_every == 0)) {
+		char path[SF_PATH_MAX];
+
+		SF_TRY(sf_preview(&t->s, t->st.ema, &t->dir, step, path, sizeof path));
+		snprintf(event, size, "samples %.900s", path);
+	}
+	if (last || (set->train.checkpoint_every > 0 && step % set->train.checkpoint_every == 0))
+		SF_TRY(save(t, event, size));
+	return SF_OK;
+}
+
+int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress *p), void *user,
+                   const volatile int *stop)
+{
+	double loss = 0, norm = 0;
+	char event[1024] = "";
+
+	t->start = now();
+	t->start_step = t->st.step;
+	if (t->st.step == t->set->train.steps)
+		SF_TRY(save(t, event, sizeof event));
+	while (t->st.step < t->set->train.steps) {
+		int halt;
+
+		event[0] = '\0';
+		SF_TRY(one_step(t, &loss, &norm));
+		t->average = t->st.step == t->start_step + 1 ? loss : t->average + .02 * (loss - t->average);
+		SF_TRY(log_step(t, norm));
+		SF_TRY(between(t, event, sizeof event));
+		halt = stop && *stop;
+		if (progress) {
+			sf_progress p;
+
+			report(t, loss, event, &p);
+			halt |= progress(user, &p) != 0;
+		}
+		if (halt && t->st.step < t->set->train.steps) {
+			SF_TRY(save(t, event, sizeof event));
+			return sf_fail(t->ctx, SF_ESTOPPED, "stopped after step %lld of %lld", (long long)t->st.step,
+			               (long long)t->set->train.steps);
+		}
+	}
+	return SF_OK;
+}
