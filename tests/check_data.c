@@ -119,6 +119,7 @@ START_TEST(shipped_digits)
 	sf_data_free(d);
 	setenv("SCOREFIELD_DATA", dir, 1); /* goes before the installed folder */
 	put_file(in_dir(dir, "digits-images-idx3-ubyte.gz"), "junk", 4);
+	put_file(in_dir(dir, "digits-labels-idx1-ubyte.gz"), "junk", 4);
 	assert_failed(ctx, sf_data_new(ctx, "digits", &d), SF_EFORMAT, dir);
 	ck_assert_ptr_null(d);
 }

@@ -24,6 +24,10 @@ SF_API void sf_array_free(sf_array *a);
 /* Element i as a double, whatever the type. */
 SF_API double sf_array_get(const sf_array *a, int64_t i);
 
+/* The folders in which shipped files (presets, digits) are looked for, best first: SCOREFIELD_DATA if it
+ * is set, then the installed one. NULL past the end. */
+SF_API const char *sf_data_dir(int i);
+
 /* Whole files. Reading: at most `max` bytes (SF_ERANGE); a zero that is not counted follows them; the caller
  * frees *bytes with free(). Writing replaces the file as a whole or leaves it as it was; devices and pipes
  * are written as they are. SF_EIO with the system's reason. */

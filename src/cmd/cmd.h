@@ -3,8 +3,8 @@
  *
  * A command is a record: its name, its options (one table that drives parsing, --help and
  * completion) and a function. The function returns 0, an SF_E... code whose text is in the context,
- * or an exit status for which it has printed the line itself. SPDX-License-Identifier: BSD-3-Clause
- */
+ * or an exit status for which it has printed the line itself.
+ * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_CMD_H
 #define SF_CMD_H
 
@@ -76,6 +76,10 @@ const char *precision_name(const common *opts);
 void options_init(sf_ctx *ctx, const command *c, void *state);
 void options_free(const command *c, void *state);
 void options_help(const command *c);
+
+/* ---- where.c ---- */
+/* Sets SCOREFIELD_DATA for a program that was moved or not installed. */
+void find_data_folder(const char *argv0);
 
 /* ---- term.c ---- */
 /* To standard output; a write error is remembered and reported at exit. */

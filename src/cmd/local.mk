@@ -25,4 +25,5 @@ scorefield_SOURCES = \
 	%reldir%/step.h \
 	%reldir%/term.c \
 	%reldir%/train.c \
-	%reldir%/verify.c
+	%reldir%/verify.c \
+	%reldir%/where.c

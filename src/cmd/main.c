@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 	/* Threads inside BLAS would change bits; the library has its own. A BLAS without the call
 	 * is single-threaded already. */
 	(void)sf_blas_set_threads(1);
+	find_data_folder(argv[0]);
 	if (argc < 2) {
 		rc = fail(STATUS_USAGE, "no command given (see scorefield --help)");
 	} else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

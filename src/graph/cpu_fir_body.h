@@ -2,7 +2,8 @@
  * cpu_body.h.
  *
  *     y[o] = sum_j f[L-1-j] z[o down + j],   z[q] = x[(q - pad0)/up] where that is a whole index,
- * else 0 SPDX-License-Identifier: BSD-3-Clause */
+ * else 0
+ * SPDX-License-Identifier: BSD-3-Clause */
 
 static size_t upfirdn_scratch(const sf_plan *p, const sf_work *s)
 {

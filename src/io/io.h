@@ -10,11 +10,8 @@
 
 /* ---- find.c ---- */
 enum { SF_PATH_MAX = 4096 };
-/* Directories with shipped data, first to last: SCOREFIELD_DATA if set, then the installed one.
- * NULL past the end. */
-const char *sf_data_dir(int i);
 /* Path of a shipped file ("presets/digits.ini", "digits-images-idx3-ubyte.gz") in the first of
- * these directories that has it. SF_ENAME tells where it was looked for. */
+ * sf_data_dir's directories that has it. SF_ENAME tells where it was looked for. */
 int sf_data_find(sf_ctx *ctx, const char *name, char *path, size_t size);
 /* dir/name into path; SF_ERANGE where it does not fit. */
 int sf_path_join(sf_ctx *ctx, const char *dir, const char *name, char *path, size_t size);

@@ -43,7 +43,7 @@ if cmp -s "$(last whole)" "$(last seed)"; then not_ok "--seed changes the result
 
 # kill -9: slow steps (a large batch) leave time to hit the middle; the sleep lets some steps pass after
 # the first checkpoint.
-slow="--set train.steps=400 --set train.batch=512 --set train.checkpoint-every=20"
+slow="--set train.steps=1200 --set train.batch=512 --set train.checkpoint-every=20"
 passes "the uninterrupted run" sf train tiny -q -o straight $slow
 "$SCOREFIELD" train tiny -q -o killed $slow 2> /dev/null &
 pid=$!
@@ -52,7 +52,7 @@ sleep 0.1
 kill -9 $pid 2> /dev/null
 wait $pid 2> /dev/null
 case $(last killed) in
-*00000400*) echo "# the run was over before it could be killed" ;;
+*00001200*) echo "# the run was over before it could be killed" ;;
 esac
 passes "--resume after kill -9" sf train tiny -q -o killed --resume $slow
 same "kill -9 and --resume give the same checkpoint" "$(last straight)" "$(last killed)"
