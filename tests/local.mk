@@ -9,7 +9,7 @@ SF_CHECKS = %reldir%/check_autodiff %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_toys %reldir%/check_train \
 	%reldir%/check_verify %reldir%/check_view
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
-	%reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/verify.sh
+	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
 	%reldir%/verify.sh
@@ -77,11 +77,11 @@ AM_TESTS_ENVIRONMENT = \
 	SF_SRCDIR='$(abs_top_srcdir)'; SF_BUILDDIR='$(abs_top_builddir)'; \
 	SCOREFIELD='$(abs_top_builddir)/scorefield$(EXEEXT)'; \
 	SCOREFIELD_DATA='$(abs_top_srcdir)/data'; \
-	OMP_NUM_THREADS=2; OPENBLAS_NUM_THREADS=1; \
+	OMP_NUM_THREADS=2; OMP_WAIT_POLICY=passive; OPENBLAS_NUM_THREADS=1; \
 	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT-60}; \
 	CC='$(CC)'; CXX='$(CXX)'; CFLAGS='$(CFLAGS)'; LDFLAGS='$(LDFLAGS)'; NM='$(NM)'; \
 	PKG_CONFIG='$(PKG_CONFIG)'; \
-	export SF_SRCDIR SF_BUILDDIR SCOREFIELD SCOREFIELD_DATA OMP_NUM_THREADS \
+	export SF_SRCDIR SF_BUILDDIR SCOREFIELD SCOREFIELD_DATA OMP_NUM_THREADS OMP_WAIT_POLICY \
 		OPENBLAS_NUM_THREADS CK_DEFAULT_TIMEOUT CC CXX CFLAGS LDFLAGS NM PKG_CONFIG;
 
 check-local:

@@ -104,7 +104,7 @@ SF_API int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_va
  * outlive it. batch: most samples per shard, 0 picks. No allocation per evaluation. */
 SF_API int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch,
                           sf_score **s);
-/* Labels of a score made by sf_model_score: sample i of an evaluation gets label[i mod n]; -1 is none. Copied; n = 0
+/* Labels of a score made by sf_model_score: sample i of an evaluation (see sf_score_which) gets label[i mod n]; -1 is none. Copied; n = 0
  * goes back to none. SF_EINVAL for a score of another kind, SF_ERANGE for a label that the model lacks. */
 SF_API int sf_model_score_labels(sf_score *s, int64_t n, const int *label);
 /* Number of parameters (gaps excluded) and the size of the flat buffer in elements. */

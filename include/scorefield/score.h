@@ -49,6 +49,10 @@ SF_API int64_t sf_score_dim(const sf_score *s); /* d */
  * need a linear process with k = 1 (SF_EUNSUP). */
 SF_API int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const double *t,
                          double *out);
+/* Says which sample stands at each position of the evaluations that follow: position i holds sample
+ * which[i], and with NULL (the start) sample i. A sampler that packs the samples still under way tells a
+ * score that treats samples differently (a network with a label for each). Kept by pointer. */
+SF_API void sf_score_which(sf_score *s, const int64_t *which);
 /* log p_t(x) in nats; SF_EUNSUP where the score has no density. */
 SF_API int sf_score_logp(sf_score *s, int64_t n, const double *x, const double *t, double *out);
 SF_API int sf_score_jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v,

@@ -93,7 +93,7 @@ typedef struct sf_progress {
 	double loss;           /* of the last step; may be negative (LCSS) */
 	double average;        /* exponential moving average, for the eye */
 	double images_per_second, seconds, eta;
-	const char *event;     /* NULL, or "checkpoint FILE", "samples FILE", ... */
+	const char *checkpoint, *samples; /* files written after this step; NULL where none was */
 } sf_progress;
 /* dir: the run directory, made here with config.ini, log.jsonl and the rest; NULL writes no files. resume: continue from
  * its last checkpoint (from the start where there is none yet), with `c` as the configuration: callers read the

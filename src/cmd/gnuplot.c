@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -57,6 +58,22 @@ static void quote(text *t, const char *s)
 	for (; *s; s++)
 		text_add(t, *s == '\'' ? "''" : "%c", *s);
 	text_add(t, "'");
+}
+
+int gnuplot_installed(void)
+{
+	const char *path = getenv("PATH");
+	char name[1100];
+
+	for (; path && *path; path += *path == ':') {
+		int len = (int)strcspn(path, ":");
+
+		if ((size_t)snprintf(name, sizeof name, "%.*s/gnuplot", len, path) < sizeof name &&
+		    access(name, X_OK) == 0)
+			return 1;
+		path += len;
+	}
+	return 0;
 }
 
 /* Runs gnuplot on a file without a shell. */

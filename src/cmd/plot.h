@@ -38,5 +38,9 @@ typedef struct text { /* a growing string */
 void text_add(text *t, const char *fmt, ...) SF_PRINTF(2, 3);
 /* Writes NAME.dat and NAME.gp and runs gnuplot; the commands see the data's name as `file`. */
 int gnuplot(sf_ctx *ctx, const char *path, const text *data, const char *commands);
+int gnuplot_installed(void);
+/* The loss curve that a training run keeps beside its samples: DIR/loss.png, where gnuplot is
+ * installed. A run is not stopped by a curve that cannot be drawn. */
+void plot_loss_of_run(sf_ctx *ctx, const char *dir);
 
 #endif

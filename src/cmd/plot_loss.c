@@ -70,4 +70,17 @@ static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char
 	return rc;
 }
 
+void plot_loss_of_run(sf_ctx *ctx, const char *dir)
+{
+	text data = {NULL, 0, 0, 0};
+	char log[1100], path[1100];
+	int points = 0;
+
+	snprintf(log, sizeof log, "%.1024s/log.jsonl", dir);
+	snprintf(path, sizeof path, "%.1024s/loss.png", dir);
+	if (gnuplot_installed() && read_log(ctx, log, &data, &points) == 0 && points > 1)
+		(void)gnuplot(ctx, path, &data, commands);
+	free(data.s);
+}
+
 const plot_kind plot_loss = {"loss", "the loss during training", draw};

@@ -3,7 +3,7 @@
  * SIGINT and SIGTERM set a flag that the trainer looks at between steps: it writes a checkpoint,
  * and the program ends with status 4. A second signal ends it at once.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "cmd/cmd.h"
+#include "cmd/plot.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -54,6 +54,8 @@ static void catch_signals(void)
 typedef struct show {
 	progress line;
 	const struct opts *o;
+	sf_ctx *ctx;
+	const char *dir;
 	char checkpoint[1200], samples[1024]; /* the newest */
 	int64_t step;
 	double loss, seconds;
@@ -67,10 +69,12 @@ static int on_progress(void *user, const sf_progress *p)
 	s->step = p->step;
 	s->loss = p->average;
 	s->seconds = p->seconds;
-	if (p->event && strncmp(p->event, "samples ", 8) == 0)
-		snprintf(s->samples, sizeof s->samples, "%s", p->event + 8);
+	if (p->samples) {
+		snprintf(s->samples, sizeof s->samples, "%s", p->samples);
+		plot_loss_of_run(s->ctx, s->dir);
+	}
 	format_seconds(p->eta, eta, sizeof eta);
-	progress_show(&s->line, p->step == p->steps && !p->event,
+	progress_show(&s->line, p->step == p->steps && !p->checkpoint,
 	              "step %lld/%lld  %.4g images/s  loss %.5g  ETA %s", (long long)p->step,
 	              (long long)p->steps, p->images_per_second, p->average, eta);
 	return 0;
@@ -150,6 +154,8 @@ static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *di
 	if (!s)
 		return fail(STATUS_INPUT, "out of memory");
 	s->o = o;
+	s->ctx = ctx;
+	s->dir = dir;
 	rc = sf_trainer_new(ctx, c, dir, o->resume, o->force, &t);
 	if (rc == 0) {
 		if (!o->common.quiet && !o->common.json)

@@ -40,6 +40,7 @@ static void store(const struct network *w, int which, int64_t i, double v)
 struct job {
 	struct network *w;
 	int64_t first, n, tile; /* samples of the chunk; how many a tile takes */
+	const int64_t *which;   /* sf_score_which */
 	const double *x, *t;
 	double *out;
 };
@@ -58,8 +59,11 @@ static void fill_one(struct job *j, int64_t i)
 	store(w, C_NOISE, i, c.c_noise);
 	store(w, E_X, i, c.e_x);
 	store(w, E_F, i, c.e_f);
-	if (w->in[LABEL])
-		store(w, LABEL, i, w->nlabel ? w->label[(j->first + i) % w->nlabel] : -1);
+	if (w->in[LABEL]) {
+		int64_t sample = j->which ? j->which[j->first + i] : j->first + i;
+
+		store(w, LABEL, i, w->nlabel ? w->label[sample % w->nlabel] : -1);
+	}
 	w->sigma[i] = c.sigma;
 }
 
@@ -105,6 +109,7 @@ static int eval(sf_score *s, int64_t n, const double *x, const double *t, double
 	int64_t threads = sf_ctx_threads(w->m.ctx);
 
 	j.w = w;
+	j.which = s->which;
 	j.tile = w->m.size < 256 ? 64 : 1;
 	j.x = x;
 	j.t = t;

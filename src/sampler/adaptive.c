@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct lane { /* one packed sample */
-	int64_t sample, steps, rejected;
+	int64_t steps, rejected;
 	int bounced; /* the step under way was rejected before */
 } lane;
 
@@ -54,6 +54,7 @@ static void layout(loop *l, sf_arena *a)
 	int i;
 
 	l->lanes = sf_arena_take(a, n, sizeof *l->lanes);
+	p->sample = sf_arena_take(a, n, sizeof *p->sample);
 	p->t = sf_arena_take(a, n, sizeof(double));
 	p->h = sf_arena_take(a, n, sizeof(double));
 	p->t_new = sf_arena_take(a, n, sizeof(double));
@@ -86,7 +87,7 @@ static int aim(loop *l, int64_t i)
 		return sf_fail(l->run->ctx, SF_ESTEP,
 		               "the step size of sample %lld fell to %g at time %g after %lld "
 		               "steps: the tolerance cannot be met",
-		               (long long)(l->run->ask->first_sample + (uint64_t)at->sample),
+		               (long long)(l->run->ask->first_sample + (uint64_t)p->sample[i]),
 		               p->h[i], t, (long long)at->steps);
 	if (p->h[i] < least)
 		p->h[i] = least;
@@ -108,7 +109,7 @@ static int sound(const loop *l, int64_t i)
 		return SF_OK;
 	return sf_fail(l->run->ctx, SF_EDIVERGED,
 	               "sample %lld is not finite in the step from time %g to %g",
-	               (long long)(l->run->ask->first_sample + (uint64_t)l->lanes[i].sample),
+	               (long long)(l->run->ask->first_sample + (uint64_t)l->pack.sample[i]),
 	               p->t[i], p->t_new[i]);
 }
 
@@ -153,11 +154,12 @@ static void repack(loop *l, sf_sample_report *report)
 
 	for (i = 0; i < p->m; i++) {
 		note(l, i, report);
-		memcpy(l->run->x + l->lanes[i].sample * size, p->y + i * size, bytes);
+		memcpy(l->run->x + l->pack.sample[i] * size, p->y + i * size, bytes);
 		if (p->t[i] <= l->end)
 			continue;
 		if (kept != i) {
 			l->lanes[kept] = l->lanes[i];
+			p->sample[kept] = p->sample[i];
 			p->t[kept] = p->t[i];
 			p->h[kept] = p->h[i];
 			memcpy(p->y + kept * size, p->y + i * size, bytes);
@@ -211,15 +213,17 @@ int sf_run_adaptive(const sf_sampler *s, sf_run *run, double end, sf_sample_repo
 	l.pack.run = run;
 	l.pack.m = run->n;
 	for (i = 0; i < run->n; i++) {
-		l.lanes[i].sample = i;
+		l.pack.sample[i] = i;
 		l.pack.t[i] = run->t;
 	}
 	memcpy(l.pack.y, run->x, (size_t)(run->n * run->size) * sizeof *run->x);
+	sf_score_which(run->score, l.pack.sample);
 	rc = sf_run_pay(run, spent, l.c->begin_cost, run->t);
 	if (rc == 0)
 		rc = l.c->begin(l.st, &l.pack, end);
 	for (round = 1; rc == 0 && l.pack.m > 0; round++)
 		rc = turn(&l, round, report, spent);
+	sf_score_which(run->score, NULL);
 	sf_arena_close(&arena);
 	return rc;
 }

@@ -37,6 +37,7 @@ typedef struct sf_run {
 typedef struct sf_pack {
 	const sf_run *run;
 	int64_t m;
+	int64_t *sample;         /* (m): which sample of the run a row is */
 	double *t, *h, *t_new;   /* (m) */
 	double *y, *y_new, *f;   /* (m,k,d): state, proposal, dy/dt at y */
 	double *f_new;           /* dy/dt at y_new where the method knows it */

@@ -100,6 +100,11 @@ void sf_score_count_reset(sf_score *s)
 	s->count = 0;
 }
 
+void sf_score_which(sf_score *s, const int64_t *which)
+{
+	s->which = which;
+}
+
 int sf_score_needs_linear(const sf_score *s)
 {
 	if (sf_process_linear(s->process))

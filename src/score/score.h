@@ -12,6 +12,7 @@ struct sf_score {
 	const sf_process *process;
 	int64_t d;
 	int64_t count; /* samples evaluated */
+	const int64_t *which; /* sf_score_which */
 };
 
 sf_ctx *sf_score_context(const sf_score *s);

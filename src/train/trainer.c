@@ -9,7 +9,6 @@
 #include "io/io.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,6 +23,7 @@ struct sf_trainer {
 	int64_t saved;   /* step of the last checkpoint written, -1 */
 	double start, average;
 	int64_t start_step;
+	char checkpoint[SF_PATH_MAX], samples[SF_PATH_MAX]; /* written after the step, or "" */
 };
 
 static double now(void)
@@ -117,17 +117,15 @@ void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info)
 	sf_plan_describe(t->b.plan, info);
 }
 
-static int save(sf_trainer *t, char *event, size_t size)
+static int save(sf_trainer *t)
 {
-	char path[SF_PATH_MAX];
-
 	if (!t->dir.dir || t->saved == t->st.step)
 		return SF_OK;
-	SF_TRY(sf_rundir_path(t->ctx, t->dir.dir, "checkpoint", t->st.step, ".safetensors", path, sizeof path));
-	SF_TRY(sf_checkpoint_save(&t->s, t->b.g, &t->st, path));
+	SF_TRY(sf_rundir_path(t->ctx, t->dir.dir, "checkpoint", t->st.step, ".safetensors", t->checkpoint,
+	                      sizeof t->checkpoint));
+	SF_TRY(sf_checkpoint_save(&t->s, t->b.g, &t->st, t->checkpoint));
 	t->saved = t->st.step;
 	sf_rundir_prune(&t->dir, t->set->train.keep);
-	snprintf(event, size, "checkpoint %.900s", path);
 	return SF_OK;
 }
 
@@ -167,7 +165,7 @@ static int log_step(sf_trainer *t, double norm)
 	return t->dir.dir ? sf_rundir_log(&t->dir, &l) : SF_OK;
 }
 
-static void report(sf_trainer *t, double loss, const char *event, sf_progress *p)
+static void report(sf_trainer *t, double loss, sf_progress *p)
 {
 	int64_t done = t->st.step - t->start_step;
 
@@ -178,24 +176,22 @@ static void report(sf_trainer *t, double loss, const char *event, sf_progress *p
 	p->seconds = now() - t->start;
 	p->images_per_second = p->seconds > 0 ? (double)(done * t->set->train.batch) / p->seconds : 0;
 	p->eta = done > 0 ? p->seconds / (double)done * (double)(p->steps - p->step) : 0;
-	p->event = *event ? event : NULL;
+	p->checkpoint = *t->checkpoint ? t->checkpoint : NULL;
+	p->samples = *t->samples ? t->samples : NULL;
 }
 
-/* What falls due after a step: `event` says what was written. */
-static int between(sf_trainer *t, char *event, size_t size)
+/* What falls due after a step. */
+static int between(sf_trainer *t)
 {
 	const sf_settings *set = t->set;
 	int64_t step = t->st.step;
 	int last = step == set->train.steps;
 
-	if (t->dir.dir && set->train.sample_every > 0 && (last || step % set->train.sample_every == 0)) {
-		char path[SF_PATH_MAX];
-
-		SF_TRY(sf_preview(&t->s, t->st.ema, &t->dir, step, path, sizeof path));
-		snprintf(event, size, "samples %.900s", path);
-	}
+	*t->checkpoint = *t->samples = '\0';
+	if (t->dir.dir && set->train.sample_every > 0 && (last || step % set->train.sample_every == 0))
+		SF_TRY(sf_preview(&t->s, t->st.ema, &t->dir, step, t->samples, sizeof t->samples));
 	if (last || (set->train.checkpoint_every > 0 && step % set->train.checkpoint_every == 0))
-		SF_TRY(save(t, event, size));
+		SF_TRY(save(t));
 	return SF_OK;
 }
 
@@ -203,29 +199,27 @@ int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress 
                    const volatile int *stop)
 {
 	double loss = 0, norm = 0;
-	char event[1024] = "";
 
 	t->start = now();
 	t->start_step = t->st.step;
 	if (t->st.step == t->set->train.steps)
-		SF_TRY(save(t, event, sizeof event));
+		SF_TRY(save(t));
 	while (t->st.step < t->set->train.steps) {
 		int halt;
 
-		event[0] = '\0';
 		SF_TRY(one_step(t, &loss, &norm));
 		t->average = t->st.step == t->start_step + 1 ? loss : t->average + .02 * (loss - t->average);
 		SF_TRY(log_step(t, norm));
-		SF_TRY(between(t, event, sizeof event));
+		SF_TRY(between(t));
 		halt = stop && *stop;
 		if (progress) {
 			sf_progress p;
 
-			report(t, loss, event, &p);
+			report(t, loss, &p);
 			halt |= progress(user, &p) != 0;
 		}
 		if (halt && t->st.step < t->set->train.steps) {
-			SF_TRY(save(t, event, sizeof event));
+			SF_TRY(save(t));
 			return sf_fail(t->ctx, SF_ESTOPPED, "stopped after step %lld of %lld", (long long)t->st.step,
 			               (long long)t->set->train.steps);
 		}

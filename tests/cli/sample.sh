@@ -56,6 +56,14 @@ done
 passes "labels" sf sample pics -n 4 --labels 3:7 -o l.npy
 refuses 2 "is not a class" sample pics -n 4 --labels 10 -o l.npy
 refuses 2 "without classes" sample run -n 4 --labels 1 -o l.npy
+# A sampler that packs the samples under way keeps each one's class.
+passes "train classes" sf train tiny -q -o classes --set data.spec=gaussians --set model.conditional=true \
+	--set train.steps=100
+passes "rk45 with classes" sf sample classes -n 8 --sampler rk45 -o all.npy
+passes "one of them" sf sample classes -n 1 --first 6 --sampler rk45 -o one.npy
+tail -c 16 all.npy | head -c 8 > a
+tail -c 8 one.npy > b
+same "sample 6 keeps its class" a b
 passes "plot grid" sf plot grid p1.npy -o g.png --zoom 3
 passes "plot density" sf plot density run -n 200
 passes "plot density of a file" sf plot density run --samples t1.npy -o d.png
