@@ -186,7 +186,8 @@ SF_API void sf_plan_describe(const sf_plan *p, sf_plan_info *info);
  * per-sample variables and (size) for shared ones. Kept by pointer, read at every run. */
 SF_API int sf_plan_bind(sf_plan *p, sf_var input, const void *data);
 SF_API int sf_plan_bind_params(sf_plan *p, const void *flat);
-SF_API int sf_plan_output(sf_plan *p, int i, void *data); /* out[i]; NULL drops it */
+/* out[i]; NULL drops it. It must not overlap another output or anything bound as an input. */
+SF_API int sf_plan_output(sf_plan *p, int i, void *data);
 
 typedef struct sf_run {
 	int64_t n;             /* samples */
