@@ -81,5 +81,14 @@ SF_API void sf_opt_release(const sf_opt *opts, void *state);
 /* The nearest of NULL-ended `names` to `name` by edit distance, or NULL where none is near. */
 SF_API const char *sf_nearest(const char *name, const char *const *names);
 
+/* A growing string, all zeros to begin with; the caller frees `s`. Where memory runs out, `failed` is set
+ * and further text is dropped. */
+typedef struct sf_text {
+	char *s;
+	size_t len, cap;
+	int failed;
+} sf_text;
+SF_API void sf_text_add(sf_text *t, const char *fmt, ...) SF_PRINTF(2, 3);
+
 SF_END
 #endif

@@ -12,33 +12,6 @@
 
 extern char **environ;
 
-void text_add(text *t, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	if (n < 0 || t->failed)
-		return;
-	if (t->length + (size_t)n + 1 > t->room) {
-		size_t room = 2 * t->room + (size_t)n + 1;
-		char *s = realloc(t->s, room);
-
-		if (!s) {
-			t->failed = 1;
-			return;
-		}
-		t->s = s;
-		t->room = room;
-	}
-	va_start(ap, fmt);
-	vsnprintf(t->s + t->length, t->room - t->length, fmt, ap);
-	va_end(ap);
-	t->length += (size_t)n;
-}
-
 /* "a/b.png" -> "a/b" + ending */
 static int sibling(const char *path, const char *ending, char *name, size_t size)
 {
@@ -52,12 +25,12 @@ static int sibling(const char *path, const char *ending, char *name, size_t size
 }
 
 /* gnuplot's single-quoted strings: a quote is doubled, nothing else is special. */
-static void quote(text *t, const char *s)
+static void quote(sf_text *t, const char *s)
 {
-	text_add(t, "'");
+	sf_text_add(t, "'");
 	for (; *s; s++)
-		text_add(t, *s == '\'' ? "''" : "%c", *s);
-	text_add(t, "'");
+		sf_text_add(t, *s == '\'' ? "''" : "%c", *s);
+	sf_text_add(t, "'");
 }
 
 int gnuplot_installed(void)
@@ -102,11 +75,11 @@ static int spawn(const char *gp)
 	return 0;
 }
 
-int gnuplot(sf_ctx *ctx, const char *path, const text *data, const char *commands)
+int gnuplot(sf_ctx *ctx, const char *path, const sf_text *data, const char *commands)
 {
 	char dat[1100], gp[1100];
 	const char *dot = strrchr(path, '.');
-	text t = {NULL, 0, 0, 0};
+	sf_text t = {NULL, 0, 0, 0};
 	int rc = sibling(path, ".dat", dat, sizeof dat);
 
 	if (rc == 0)
@@ -115,18 +88,18 @@ int gnuplot(sf_ctx *ctx, const char *path, const text *data, const char *command
 		return rc;
 	if (!dot || (strcmp(dot, ".png") != 0 && strcmp(dot, ".svg") != 0))
 		return fail(STATUS_INPUT, "'%s': a plot's name must end in .png or .svg", path);
-	text_add(&t, "set terminal %s\nset output ",
+	sf_text_add(&t, "set terminal %s\nset output ",
 	         strcmp(dot, ".svg") == 0 ? "svg size 900,600" : "pngcairo size 900,600");
 	quote(&t, path);
-	text_add(&t, "\nfile = ");
+	sf_text_add(&t, "\nfile = ");
 	quote(&t, dat);
-	text_add(&t, "\n%s", commands);
+	sf_text_add(&t, "\n%s", commands);
 	if (t.failed || data->failed)
 		rc = fail(STATUS_INPUT, "out of memory");
 	if (rc == 0)
-		rc = sf_file_write(ctx, dat, data->s ? data->s : "", data->length);
+		rc = sf_file_write(ctx, dat, data->s ? data->s : "", data->len);
 	if (rc == 0)
-		rc = sf_file_write(ctx, gp, t.s, t.length);
+		rc = sf_file_write(ctx, gp, t.s, t.len);
 	if (rc == 0)
 		rc = spawn(gp);
 	free(t.s);

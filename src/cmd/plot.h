@@ -30,14 +30,8 @@ int plot_needs_plane(const model *m, const char *kind);
 /* The box to show, stored values: --box, or the data set's own. */
 void plot_box(const plot_opts *o, const model *m, double box[4]);
 
-typedef struct text { /* a growing string */
-	char *s;
-	size_t length, room;
-	int failed;
-} text;
-void text_add(text *t, const char *fmt, ...) SF_PRINTF(2, 3);
 /* Writes NAME.dat and NAME.gp and runs gnuplot; the commands see the data's name as `file`. */
-int gnuplot(sf_ctx *ctx, const char *path, const text *data, const char *commands);
+int gnuplot(sf_ctx *ctx, const char *path, const sf_text *data, const char *commands);
 int gnuplot_installed(void);
 /* The loss curve that a training run keeps beside its samples: DIR/loss.png, where gnuplot is
  * installed. A run is not stopped by a curve that cannot be drawn. */

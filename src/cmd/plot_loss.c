@@ -13,7 +13,7 @@ static const char commands[] = "set grid\n"
 			       "unset key\n"
 			       "plot file using 1:2 with lines lw 1.5\n";
 
-static int read_log(sf_ctx *ctx, const char *path, text *data, int *points)
+static int read_log(sf_ctx *ctx, const char *path, sf_text *data, int *points)
 {
 	unsigned char *bytes = NULL;
 	size_t size = 0;
@@ -23,7 +23,7 @@ static int read_log(sf_ctx *ctx, const char *path, text *data, int *points)
 
 	if (rc < 0)
 		return rc;
-	text_add(data, "# step loss\n");
+	sf_text_add(data, "# step loss\n");
 	for (line = (char *)bytes; *line && rc == 0; line = next) {
 		json_error_t error;
 		json_t *j, *step, *loss;
@@ -42,7 +42,7 @@ static int read_log(sf_ctx *ctx, const char *path, text *data, int *points)
 		step = json_object_get(j, "step");
 		loss = json_object_get(j, "loss");
 		if (json_is_integer(step) && json_is_number(loss)) {
-			text_add(data, "%lld %.10g\n", (long long)json_integer_value(step),
+			sf_text_add(data, "%lld %.10g\n", (long long)json_integer_value(step),
 			         json_number_value(loss));
 			++*points;
 		}
@@ -54,7 +54,7 @@ static int read_log(sf_ctx *ctx, const char *path, text *data, int *points)
 
 static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char *path)
 {
-	text data = {NULL, 0, 0, 0};
+	sf_text data = {NULL, 0, 0, 0};
 	char log[1024];
 	struct stat st;
 	int rc, points = 0, dir = stat(operand, &st) == 0 && S_ISDIR(st.st_mode);
@@ -72,7 +72,7 @@ static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char
 
 void plot_loss_of_run(sf_ctx *ctx, const char *dir)
 {
-	text data = {NULL, 0, 0, 0};
+	sf_text data = {NULL, 0, 0, 0};
 	char log[1100], path[1100];
 	int points = 0;
 

@@ -29,7 +29,7 @@ static const char commands[] = "set grid\n"
 static int write_curves(sf_ctx *ctx, const sf_process *p, const char *path)
 {
 	double t0 = sf_process_t_train(p), t1 = sf_process_horizon(p);
-	text data = {NULL, 0, 0, 0};
+	sf_text data = {NULL, 0, 0, 0};
 	int i, rc;
 
 	if (sf_process_blocks(p) != 1 || !sf_process_linear(p))
@@ -37,12 +37,12 @@ static int write_curves(sf_ctx *ctx, const sf_process *p, const char *path)
 			STATUS_INPUT,
 			"a schedule plot needs a linear process without velocities, '%s' is not",
 			sf_process_name(p));
-	text_add(&data, "# %s\n# t alpha sigma logsnr g g^2/sigma^2\n", sf_spec(p));
+	sf_text_add(&data, "# %s\n# t alpha sigma logsnr g g^2/sigma^2\n", sf_spec(p));
 	for (i = 0; i <= POINTS; i++) {
 		double t = t0 + (t1 - t0) * i / POINTS, s = sf_process_sigma(p, t),
 		       g2 = sf_process_g2(p, t);
 
-		text_add(&data, "%.10g %.10g %.10g %.10g %.10g %.10g\n", t, sf_process_alpha(p, t),
+		sf_text_add(&data, "%.10g %.10g %.10g %.10g %.10g %.10g\n", t, sf_process_alpha(p, t),
 		         s, sf_process_logsnr(p, t), sqrt(g2), g2 / (s * s));
 	}
 	rc = gnuplot(ctx, path, &data, commands);

@@ -66,12 +66,6 @@ int sf_parse_int(const char *s, int64_t *out);
 int sf_parse_bool(const char *s, int *out);
 int sf_edit_distance(const char *a, const char *b);
 void sf_format_double(double v, char *out, size_t size); /* shortest text that reads back equal */
-typedef struct sf_text { /* a growing string */
-	char *s;
-	size_t len, cap;
-	int failed;
-} sf_text;
-void sf_text_add(sf_text *t, const char *fmt, ...) SF_PRINTF(2, 3);
 
 /* ---- object.c ---- */
 /* Allocates `size` bytes that start with an sf_object, finds the member, fills in the options and

@@ -48,4 +48,13 @@ static inline double sf_beta_inverse(const sf_beta *s, double B)
 	return 2 * B / (s->min + sqrt(s->min * s->min + 2 * (s->max - s->min) * B));
 }
 
+/* beta.c: entries of the class records. */
+double sf_beta_alpha(const void *st, double t);
+void sf_beta_drift_matrix(const void *st, double t, double *F);
+void sf_beta_phi(const void *st, double s, double t, double *Phi);
+double sf_beta_horizon(const void *st);
+double sf_beta_t_train(const void *st);
+double sf_beta_t_sample(const void *st);
+void sf_beta_prior_var(const void *st, double *var);
+
 #endif

@@ -15,11 +15,6 @@ static int init(void *st, sf_ctx *ctx)
 	return sf_beta_check(st, ctx, "subvp");
 }
 
-static double alpha(const void *st, double t)
-{
-	return exp(-sf_beta_between(st, 0, t) / 2);
-}
-
 static double sigma(const void *st, double t)
 {
 	return -expm1(-sf_beta_between(st, 0, t));
@@ -30,19 +25,9 @@ static double time_of_ratio(const void *st, double ratio)
 	return sf_beta_inverse(st, 2 * asinh(ratio / 2));
 }
 
-static void drift_matrix(const void *st, double t, double *F)
-{
-	F[0] = -sf_beta_at(st, t) / 2;
-}
-
 static void diffusion_matrix(const void *st, double t, double *G)
 {
 	G[0] = sqrt(-sf_beta_at(st, t) * expm1(-2 * sf_beta_between(st, 0, t)));
-}
-
-static void phi(const void *st, double s, double t, double *Phi)
-{
-	Phi[0] = exp(-sf_beta_between(st, s, t) / 2);
 }
 
 static void cov(const void *st, double t, double *Sigma)
@@ -52,44 +37,20 @@ static void cov(const void *st, double t, double *Sigma)
 	Sigma[0] = sd * sd;
 }
 
-static double horizon(const void *st)
-{
-	(void)st;
-	return 1;
-}
-
-static double t_train(const void *st)
-{
-	(void)st;
-	return 1e-5;
-}
-
-static double t_sample(const void *st)
-{
-	(void)st;
-	return 1e-3;
-}
-
-static void prior_var(const void *st, double *var)
-{
-	(void)st;
-	var[0] = 1;
-}
-
 const sf_process_class sf_process_subvp = {
 	.head = {"subvp", "sub-VP: the drift of vp with noise that comes in later",
 	         "Song et al. 2021 (2011.13456), section 3.4, appendix B", sizeof(sf_beta),
 	         sf_beta_options, init, NULL},
 	.k = 1,
 	.linear = 1,
-	.drift_matrix = drift_matrix,
+	.drift_matrix = sf_beta_drift_matrix,
 	.diffusion_matrix = diffusion_matrix,
-	.phi = phi,
+	.phi = sf_beta_phi,
 	.cov = cov,
-	.alpha = alpha,
+	.alpha = sf_beta_alpha,
 	.sigma = sigma,
 	.time_of_ratio = time_of_ratio,
-	.horizon = horizon,
-	.t_train = t_train,
-	.t_sample = t_sample,
-	.prior_var = prior_var};
+	.horizon = sf_beta_horizon,
+	.t_train = sf_beta_t_train,
+	.t_sample = sf_beta_t_sample,
+	.prior_var = sf_beta_prior_var};
