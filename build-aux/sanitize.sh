@@ -11,7 +11,7 @@ mkdir -p "$build"
 cd "$build"
 [ -f Makefile ] || "$src/configure" --disable-shared --disable-openmp \
 	CFLAGS="${CFLAGS:--O1 -g} $flags" LDFLAGS="${LDFLAGS:-} $flags"
-ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
 CK_DEFAULT_TIMEOUT=300
 export ASAN_OPTIONS UBSAN_OPTIONS CK_DEFAULT_TIMEOUT
 make -j"$(getconf _NPROCESSORS_ONLN)" check
