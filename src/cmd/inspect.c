@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int ends_in(const char *s, const char *end)
 {
@@ -179,8 +180,8 @@ static int inspect_png(sf_ctx *ctx, const common *o, const char *file)
 /* Plans one sample; the memory of a shard grows with its samples. */
 static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
 {
-	const char *batch_text;
-	double element, params, activations, total, batch, shard;
+	double element, params, activations, total;
+	int64_t batch, shards, workers;
 	char memory[32], work[32], each[32];
 	sf_config *c = NULL;
 	step s;
@@ -194,14 +195,18 @@ static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
 		sf_config_free(c);
 		return rc;
 	}
-	batch_text = sf_config_get(c, "train.batch");
-	batch = batch_text ? strtod(batch_text, NULL) : 1;
-	shard = ceil(batch / sf_ctx_threads(ctx));
+	/* as the trainer cuts its batch */
+	batch = strtoll(sf_config_get(c, "train.batch"), NULL, 10);
+	shards = strtoll(sf_config_get(c, "train.shards"), NULL, 10);
+	while (shards > batch)
+		shards /= 2;
+	workers = shards < sf_ctx_threads(ctx) ? shards : sf_ctx_threads(ctx);
 	element = s.setup.type == SF_F64 ? 8 : 4;
 	params = 5 * element * (double)s.total;
 	activations = (double)s.info.shared_bytes +
-	              ((double)s.info.arena_bytes * shard + (double)s.info.shard_bytes) *
-	                      sf_ctx_threads(ctx);
+	              ((double)s.info.arena_bytes * ceil((double)batch / (double)shards) +
+	               (double)s.info.shard_bytes) *
+	                      (double)workers;
 	total = params + activations;
 	format_bytes(total, memory, sizeof memory);
 	format_bytes(params, work, sizeof work);
@@ -230,9 +235,33 @@ static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
 	return rc;
 }
 
+/* A folder, unless its name is a preset's: then "./NAME" is the folder. */
+static int is_run(sf_ctx *ctx, const char *name)
+{
+	const char *const *preset;
+	sf_config *c = NULL;
+	struct stat st;
+	int taken = 0;
+
+	if (stat(name, &st) != 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	if (sf_config_new(ctx, &c) == 0)
+		for (preset = sf_config_presets(c); preset && *preset; preset++)
+			taken |= strcmp(*preset, name) == 0;
+	sf_config_free(c);
+	return !taken;
+}
+
 static int run(sf_ctx *ctx, const void *options, int n, char **word)
 {
+	char checkpoint[1200];
+
 	(void)n;
+	if (is_run(ctx, word[0])) {
+		int rc = sf_run_latest(ctx, word[0], checkpoint, sizeof checkpoint, NULL);
+
+		return rc ? rc : inspect_tensors(ctx, options, checkpoint);
+	}
 	if (ends_in(word[0], ".safetensors"))
 		return inspect_tensors(ctx, options, word[0]);
 	if (ends_in(word[0], ".npy"))
@@ -244,8 +273,9 @@ static int run(sf_ctx *ctx, const void *options, int n, char **word)
 
 const command inspect_command = {"inspect",
 				 "Show what a file holds, or what a preset needs",
-				 "FILE|PRESET",
-				 "FILE is a .safetensors, .npy, .png or .ini.\n",
+				 "FILE|RUN|PRESET",
+				 "FILE is a .safetensors, .npy, .png or .ini; of a RUN, its newest "
+				 "checkpoint is shown.\n",
 				 NULL,
 				 sizeof(common),
 				 1,

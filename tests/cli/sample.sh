@@ -35,6 +35,8 @@ same "gives the same" c.npy t1.npy
 passes "a picture of points" sf sample run -n 50 -o points.png
 [ "$(head -c 4 points.png | tail -c 3)" = PNG ] && ok "is a PNG" || not_ok "is a PNG"
 passes "NPZ" sf sample run -n 4 -o x.npz
+passes "inspect a run" sf inspect run
+holds "its tensors" "param." stdout
 passes "inspect NPY" sf inspect t1.npy
 holds "its shape" "16x2" stdout
 passes "default output" sf sample run -n 8
