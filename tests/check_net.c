@@ -1,5 +1,6 @@
-/* check_net.c: networks, parametrisations and the model that makes a score of them.
+/* check_net.c: networks, parametrisations and the model around them.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "model_case.h"
 #include "support.h"
 
 #include <scorefield.h>
@@ -19,41 +20,6 @@ static int64_t res(int64_t i, int64_t o, int64_t e, int shortcut)
 	return 2 * i + conv(i, o, 3) + dense(e, o) + 2 * o + conv(o, o, 3) + (shortcut ? conv(i, o, 1) : 0);
 }
 static int64_t attn(int64_t c) { return 2 * c + 4 * conv(c, c, 1); }
-
-static sf_model make_model(sf_ctx *ctx, const char *net, const char *process, const char *param, int rank,
-                           const int64_t *dim, int classes)
-{
-	sf_model m;
-	sf_net *n;
-	sf_process *p;
-	int i;
-
-	memset(&m, 0, sizeof m);
-	assert_ok(ctx, sf_net_new(ctx, net, &n));
-	assert_ok(ctx, sf_process_new(ctx, process, &p));
-	assert_ok(ctx, sf_param_find(ctx, param, &m.param));
-	m.ctx = ctx;
-	m.net = n;
-	m.process = p;
-	m.sigma_data = .5;
-	m.rank = rank;
-	m.size = 1;
-	for (i = 0; i < rank; i++)
-		m.size *= m.dim[i] = dim[i];
-	m.classes = classes;
-	return m;
-}
-
-static void free_model(sf_model *m)
-{
-	const void *net = m->net, *process = m->process;
-	union { const void *c; void *v; } u;
-
-	u.c = net;
-	sf_net_free(u.v);
-	u.c = process;
-	sf_process_free(u.v);
-}
 
 static int64_t count(const char *net, int rank, const int64_t *dim, int classes)
 {
@@ -478,96 +444,6 @@ START_TEST(condition) /* c_noise: time for VP, logarithm for VE, EDM and Fourier
 }
 END_TEST
 
-/* ---- the network as a score ---- */
-START_TEST(score_affine) /* parametrisation "score": s = A x + b exactly, for any cut into batches and any threads */
-{
-	static const int64_t dim[] = {2};
-	enum { N = 37 };
-	sf_ctx *ctx = ck_ctx();
-	sf_model m = make_model(ctx, "affine", "vp", "score", 1, dim, 0);
-	double params[32] = {0}, x[2 * N], t[N], out[2 * N];
-	int batch, threads, i;
-
-	params[0] = -.7, params[1] = .2, params[2] = .1, params[3] = -1.1; /* A, then b at the next multiple of 16 */
-	params[16] = .3, params[17] = -.2;
-	for (i = 0; i < N; i++) {
-		t[i] = .01 + .9 * i / N;
-		x[2 * i] = sin(i);
-		x[2 * i + 1] = cos(3 * i);
-	}
-	for (batch = 0; batch <= 8; batch += 4)
-		for (threads = 1; threads <= 3; threads++) {
-			sf_score *s;
-
-			sf_ctx_set_threads(ctx, threads);
-			assert_ok(ctx, sf_model_score(&m, SF_F64, params, batch, &s));
-			assert_ok(ctx, sf_score_eval(s, SF_SCORE, N, x, t, out));
-			for (i = 0; i < N; i++) {
-				assert_close(out[2 * i], -.7 * x[2 * i] + .2 * x[2 * i + 1] + .3, 1e-13, 1e-15);
-				assert_close(out[2 * i + 1], .1 * x[2 * i] - 1.1 * x[2 * i + 1] - .2, 1e-13, 1e-15);
-			}
-			ck_assert_int_eq(sf_score_count(s), N);
-			ck_assert_int_lt(sf_model_score_labels(s, 1, &threads), 0); /* no classes */
-			sf_score_free(s);
-		}
-	free_model(&m);
-	sf_ctx_free(ctx);
-}
-END_TEST
-
-START_TEST(score_labels) /* labels change the result and go back; bytes do not depend on cut or threads */
-{
-	static const int64_t dim[] = {2};
-	enum { N = 19 };
-	static const int cycle[] = {0, 2, -1};
-	sf_ctx *ctx = ck_ctx();
-	sf_model m = make_model(ctx, "mlp:width=16,embed-width=8", "vp", "v", 1, dim, 3);
-	double x[2 * N], t[N], none[2 * N], with[2 * N], again[2 * N];
-	int64_t trainable, total;
-	sf_model_vars v;
-	sf_score *s, *s2;
-	sf_graph *g;
-	float *w;
-	int i;
-
-	assert_ok(ctx, sf_model_params(&m, &trainable, &total));
-	w = sf_alloc((size_t)total, sizeof *w);
-	assert_ok(ctx, sf_graph_new(ctx, 1, &g));
-	sf_model_vars_init(&v);
-	assert_ok(ctx, sf_model_build(&m, g, 0, &v));
-	sf_param_init(g, 5, SF_F32, w);
-	sf_graph_free(g);
-	for (i = 0; i < N; i++) {
-		t[i] = .3;
-		x[2 * i] = .5;
-		x[2 * i + 1] = -.25;
-	}
-	assert_ok(ctx, sf_model_score(&m, SF_F32, w, 4, &s));
-	assert_ok(ctx, sf_score_eval(s, SF_EPS, N, x, t, none));
-	assert_ok(ctx, sf_model_score_labels(s, 3, cycle));
-	assert_ok(ctx, sf_score_eval(s, SF_EPS, N, x, t, with));
-	for (i = 0; i < N; i++) {
-		ck_assert((with[2 * i] == none[2 * i]) == (i % 3 == 2)); /* -1 is none */
-		ck_assert(with[2 * i] == with[2 * (i % 3)]);
-	}
-	sf_ctx_set_threads(ctx, 3);
-	assert_ok(ctx, sf_model_score(&m, SF_F32, w, 1, &s2));
-	assert_ok(ctx, sf_model_score_labels(s2, 3, cycle));
-	assert_ok(ctx, sf_score_eval(s2, SF_EPS, N, x, t, again));
-	ck_assert(memcmp(with, again, sizeof with) == 0);
-	i = 3;
-	ck_assert_int_eq(sf_model_score_labels(s, 1, &i), SF_ERANGE);
-	assert_ok(ctx, sf_model_score_labels(s, 0, NULL));
-	assert_ok(ctx, sf_score_eval(s, SF_EPS, N, x, t, again));
-	ck_assert(memcmp(none, again, sizeof none) == 0);
-	sf_score_free(s);
-	sf_score_free(s2);
-	sf_free(w);
-	free_model(&m);
-	sf_ctx_free(ctx);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("net");
@@ -584,8 +460,6 @@ int main(void)
 	tcase_add_test(tc, parametrisations);
 	tcase_add_test(tc, embedding);
 	tcase_add_test(tc, condition);
-	tcase_add_test(tc, score_affine);
-	tcase_add_test(tc, score_labels);
 	suite_add_tcase(suite, tc);
 	return sf_test_main(suite);
 }

@@ -222,10 +222,8 @@ START_TEST(correlated)
 	assert_close(out[0], -(C * u - B * w) / det, 1e-13, 0);
 	assert_close(out[1], -(A * w - B * u) / det, 1e-13, 0);
 	assert_ok(ctx, sf_score_logp(s, 1, x, &t, out));
-	assert_close(out[0],
-	             -0.5 * (C * u * u - 2 * B * u * w + A * w * w) / det - 0.5 * log(det) -
-	                     log(2 * SF_PI),
-	             1e-13, 0);
+	assert_close(out[0], -0.5 * (C * u * u - 2 * B * u * w + A * w * w) / det - 0.5 * log(det) -
+	                     log(2 * SF_PI), 1e-13, 0);
 	assert_ok(ctx, sf_score_eval(near, SF_SCORE, 1, x, &t, out));
 	assert_ok(ctx, sf_score_eval(none, SF_SCORE, 1, x, &t, want));
 	assert_close(out[0], want[0], 1e-11, 0);

@@ -4,7 +4,8 @@
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_data %reldir%/check_draw %reldir%/check_graph %reldir%/check_grid \
 	%reldir%/check_hessian %reldir%/check_images %reldir%/check_io %reldir%/check_kernel \
-	%reldir%/check_net %reldir%/check_noise %reldir%/check_objective %reldir%/check_plan \
+	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
+	%reldir%/check_objective %reldir%/check_plan \
 	%reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_toys %reldir%/check_train \
 	%reldir%/check_verify %reldir%/check_view
@@ -26,7 +27,7 @@ endif
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h \
 	%reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
-	%reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
+	%reldir%/model_case.c %reldir%/model_case.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \
 	%reldir%/support.h
 LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)
