@@ -38,12 +38,14 @@ EXTRA_DIST += $(SF_SHELL_TESTS) $(SF_CLI_TESTS) $(SF_CLI_FILES) $(SF_CHECK_PARTS
 
 # Fuzz targets: replayed on mutated seeds by make check, and with --enable-fuzzers linked to libFuzzer.
 SF_FUZZ = %reldir%/fuzz/fuzz.h %reldir%/fuzz/replay.c
-SF_REPLAYS = %reldir%/fuzz/replay_cifar %reldir%/fuzz/replay_idx %reldir%/fuzz/replay_npy \
-	%reldir%/fuzz/replay_png %reldir%/fuzz/replay_safetensors %reldir%/fuzz/replay_spec
+SF_REPLAYS = %reldir%/fuzz/replay_cifar %reldir%/fuzz/replay_config %reldir%/fuzz/replay_idx \
+	%reldir%/fuzz/replay_npy %reldir%/fuzz/replay_png %reldir%/fuzz/replay_safetensors %reldir%/fuzz/replay_spec
 check_PROGRAMS += $(SF_REPLAYS)
 TESTS += $(SF_REPLAYS)
 tests_fuzz_replay_cifar_SOURCES = %reldir%/fuzz/fuzz_cifar.c $(SF_FUZZ)
 tests_fuzz_replay_cifar_LDADD = libscorefield_all.la
+tests_fuzz_replay_config_SOURCES = %reldir%/fuzz/fuzz_config.c $(SF_FUZZ)
+tests_fuzz_replay_config_LDADD = libscorefield_all.la
 tests_fuzz_replay_idx_SOURCES = %reldir%/fuzz/fuzz_idx.c $(SF_FUZZ)
 tests_fuzz_replay_idx_LDADD = libscorefield_all.la
 tests_fuzz_replay_npy_SOURCES = %reldir%/fuzz/fuzz_npy.c $(SF_FUZZ)
@@ -55,10 +57,12 @@ tests_fuzz_replay_safetensors_LDADD = libscorefield_all.la
 tests_fuzz_replay_spec_SOURCES = %reldir%/fuzz/fuzz_spec.c $(SF_FUZZ)
 tests_fuzz_replay_spec_LDADD = libscorefield_all.la
 if FUZZERS
-noinst_PROGRAMS = %reldir%/fuzz/fuzz_cifar %reldir%/fuzz/fuzz_idx %reldir%/fuzz/fuzz_npy \
+noinst_PROGRAMS = %reldir%/fuzz/fuzz_cifar %reldir%/fuzz/fuzz_config %reldir%/fuzz/fuzz_idx %reldir%/fuzz/fuzz_npy \
 	%reldir%/fuzz/fuzz_png %reldir%/fuzz/fuzz_safetensors %reldir%/fuzz/fuzz_spec
 tests_fuzz_fuzz_cifar_LDADD = libscorefield_all.la
 tests_fuzz_fuzz_cifar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_config_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_idx_LDADD = libscorefield_all.la
 tests_fuzz_fuzz_idx_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_npy_LDADD = libscorefield_all.la

@@ -74,14 +74,32 @@ const sf_settings *sf_config_settings(const sf_config *c)
 	return &c->set;
 }
 
-/* What an INI file would not give back: control characters, blanks at the ends, a comment. */
+/* Characters of a value that go on one line: all of them, or up to a place where no blank and no comment
+ * sign meets the cut; 0 where there is none. */
+static size_t cut(const char *v)
+{
+	enum { PIECE = 120 };
+	size_t n = PIECE;
+
+	if (strlen(v) <= PIECE)
+		return strlen(v);
+	while (n > 0 && (v[n] == ' ' || v[n - 1] == ' ' || v[n] == ';' || v[n] == '#'))
+		n--;
+	return n;
+}
+
+/* What an INI file would not give back: control characters, blanks at the ends, a comment, long runs of blanks
+ * and comment signs. */
 static int unwritable(const char *v)
 {
 	const unsigned char *p = (const unsigned char *)v;
-	size_t n = strlen(v);
+	size_t n = strlen(v), at, piece;
 
 	for (; *p; p++)
 		if (*p < ' ' || *p == 127)
+			return 1;
+	for (at = 0; at < n; at += piece)
+		if ((piece = cut(v + at)) == 0)
 			return 1;
 	return n > 0 && (v[0] == ' ' || v[n - 1] == ' ' || v[0] == ';' || strstr(v, " ;"));
 }
@@ -98,7 +116,7 @@ int sf_config_assign(sf_config *c, const char *section, const char *key, const c
 			continue;
 		if (unwritable(value))
 			return sf_fail(c->ctx, SF_EINVAL, "[%s] %s: the value may not hold control characters, blanks "
-			               "at its ends or ' ;'", section, key);
+			               "at its ends, ' ;' or long runs of ';' and '#'", section, key);
 		snprintf(what, sizeof what, "section [%s]", section);
 		return sf_opt_set(c->ctx, what, sf_sections[i].opts, &c->set, key, value);
 	}
@@ -144,46 +162,44 @@ const char *sf_config_get(const sf_config *c, const char *key)
 	return NULL;
 }
 
-/* A value over as many lines as the reader's limit asks for: cut where no blank and no comment sign meets the cut. */
+/* A value over as many lines as the reader's limit asks for. */
 static void add_value(sf_text *t, const char *v)
 {
-	enum { PIECE = 120 };
-	size_t left = strlen(v);
+	size_t n;
 
-	while (left > PIECE) {
-		size_t n = PIECE;
-
-		while (n > 1 && (v[n] == ' ' || v[n - 1] == ' ' || v[n] == ';' || v[n] == '#'))
-			n--;
+	for (; (n = cut(v)) > 0 && v[n]; v += n)
 		sf_text_add(t, "%.*s\n\t", (int)n, v);
-		v += n;
-		left -= n;
-	}
 	sf_text_add(t, "%s\n", v);
 }
 
-int sf_config_write(const sf_config *c, const char *path)
+void sf_config_print(const sf_config *c, sf_text *t)
 {
-	sf_text t = {NULL, 0, 0, 0};
 	const sf_section *s;
 	const sf_opt *o;
 	char key[80];
-	int rc;
 
 	for (s = sf_sections; s->name; s++) {
-		sf_text_add(&t, "%s[%s]\n", s == sf_sections ? "" : "\n", s->name);
+		sf_text_add(t, "%s[%s]\n", s == sf_sections ? "" : "\n", s->name);
 		for (o = s->opts; o->name; o++) {
 			const char *v;
 
 			snprintf(key, sizeof key, "%s.%s", s->name, o->name);
 			v = sf_config_get(c, key);
-			sf_text_add(&t, "%s = ", o->name);
+			sf_text_add(t, "%s = ", o->name);
 			if (v)
-				add_value(&t, v);
+				add_value(t, v);
 			else
-				t.failed = 1;
+				t->failed = 1;
 		}
 	}
+}
+
+int sf_config_write(const sf_config *c, const char *path)
+{
+	sf_text t = {NULL, 0, 0, 0};
+	int rc;
+
+	sf_config_print(c, &t);
 	rc = t.failed ? sf_fail(c->ctx, SF_ENOMEM, "configuration: out of memory")
 	              : sf_file_write(c->ctx, path, t.s, t.len);
 	free(t.s);

@@ -73,25 +73,33 @@ static int handle(void *user, const char *section, const char *key, const char *
 	return rc == 0;
 }
 
-int sf_config_read(sf_config *c, const char *path)
+int sf_config_parse(sf_config *c, const char *path, const char *text, size_t size)
 {
 	struct reader r;
-	unsigned char *bytes;
-	size_t size;
 	int bad;
 
-	SF_TRY(sf_file_read(c->ctx, path, CONFIG_MAX, &bytes, &size));
+	if (strlen(text) != size)
+		return sf_fail(c->ctx, SF_EFORMAT, "%s: not a text file (it holds a zero byte)", path);
 	memset(&r, 0, sizeof r);
 	r.c = c;
 	r.path = path;
-	r.at = (const char *)bytes;
-	if (strlen(r.at) != size)
-		r.rc = sf_fail(c->ctx, SF_EFORMAT, "%s: not a text file (it holds a zero byte)", path);
-	bad = r.rc < 0 ? 0 : ini_parse_stream(next_line, &r, handle, &r);
+	r.at = text;
+	bad = ini_parse_stream(next_line, &r, handle, &r);
 	if (r.rc == 0 && bad != 0)
 		r.rc = sf_fail(c->ctx, SF_EFORMAT, "%s:%d: expected [section] or key = value", path, bad);
-	sf_free(bytes);
 	return r.rc;
+}
+
+int sf_config_read(sf_config *c, const char *path)
+{
+	unsigned char *bytes;
+	size_t size;
+	int rc;
+
+	SF_TRY(sf_file_read(c->ctx, path, CONFIG_MAX, &bytes, &size));
+	rc = sf_config_parse(c, path, (const char *)bytes, size);
+	sf_free(bytes);
+	return rc;
 }
 
 /* ---- presets: DIR/presets/NAME.ini ---- */

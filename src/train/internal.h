@@ -53,6 +53,10 @@ struct sf_config {
 /* One value of a section; the message names section and key. */
 int sf_config_assign(sf_config *c, const char *section, const char *key, const char *value);
 const sf_settings *sf_config_settings(const sf_config *c);
+/* A configuration's text, terminated by a zero that `size` does not count; `path` for the messages. */
+int sf_config_parse(sf_config *c, const char *path, const char *text, size_t size);
+/* All keys, as sf_config_parse reads them. */
+void sf_config_print(const sf_config *c, sf_text *t);
 
 /* ---- optimiser.c: Adam with warm-up, clipping and a moving average ---- */
 /* Of the update that follows `done` earlier ones. */
