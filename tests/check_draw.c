@@ -1,5 +1,4 @@
-/* check_draw.c: what objectives draw: times by each density, weights, the two noises of LCSS; and every combination of
- * objective, process, parametrisation and network.
+/* check_draw.c: what objectives draw: times by each density, weights, the two noises of LCSS.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective_parts.h"
 
@@ -164,97 +163,6 @@ START_TEST(two_stages)
 }
 END_TEST
 
-/* ---- every combination ---- */
-static int train_three(sf_ctx *ctx, const char *data, const char *net, const char *process, const char *param,
-                       const char *objective, double *loss)
-{
-	const char *const rest[] = {"train.steps=3", "train.batch=4", "train.events=false"};
-	const char *const keys[] = {"data.spec", "net.spec", "process.spec", "model.parametrisation", "objective.spec"};
-	const char *values[5];
-	sf_config *c;
-	sf_trainer *t = NULL;
-	char set[400];
-	int i, rc;
-
-	values[0] = data, values[1] = net, values[2] = process, values[3] = param, values[4] = objective;
-	assert_ok(ctx, sf_config_new(ctx, &c));
-	for (i = 0; i < 5; i++) {
-		snprintf(set, sizeof set, "%s=%s", keys[i], values[i]);
-		assert_ok(ctx, sf_config_set(c, set));
-	}
-	for (i = 0; i < 3; i++)
-		assert_ok(ctx, sf_config_set(c, rest[i]));
-	rc = sf_trainer_new(ctx, c, NULL, 0, 0, &t);
-	if (rc == 0)
-		rc = sf_trainer_run(t, NULL, NULL, NULL);
-	if (rc == 0)
-		*loss = sf_trainer_state(t)->loss_sum;
-	sf_trainer_free(t);
-	sf_config_free(c);
-	return rc;
-}
-
-START_TEST(combinations) /* legal ones train three steps, the others are refused with a reason */
-{
-	static const char *const objectives[] = {
-		"dsm", "dsm:weight=edm,t=importance", "lcss", "lcss:stage=two,antithetic=true,weight=sigma-p2",
-		"lcss:stage=two,control-variate=true,norm-at=base,relabel=true"};
-	const sf_class *const *process = sf_members("process"), *const *net;
-	const char *const *param;
-	char image[700], spec[80];
-	const char *dir = sf_test_mkdir();
-	float pixels[6 * 4 * 4];
-	sf_array a;
-	sf_ctx *ctx = ck_ctx();
-	int o, i, trained = 0, refused = 0;
-
-	for (i = 0; i < 96; i++)
-		pixels[i] = (float)sin(i);
-	memset(&a, 0, sizeof a);
-	a.type = SF_FLOAT32;
-	a.rank = 4;
-	a.dim[0] = 6, a.dim[1] = a.dim[2] = 4, a.dim[3] = 1;
-	a.size = 96;
-	a.data = pixels;
-	snprintf(image, sizeof image, "%s/x.npy", dir);
-	assert_ok(ctx, sf_npy_write(ctx, image, &a));
-	snprintf(image, sizeof image, "npy:path=%s/x.npy", dir);
-
-	for (; *process; process++)
-		for (net = sf_members("net"); *net; net++)
-			for (param = sf_param_names(); *param; param++)
-				for (o = 0; o < 5; o++)
-					for (i = 0; i < 2; i++) {
-						int unet = strcmp((*net)->name, "unet") == 0, legal = i == 1 || !unet, rc;
-						double loss = NAN;
-						sf_process *p;
-
-						if (o != 0 && unet && (o + (*param)[0]) % 3) /* a third of the slow ones */
-							continue;
-						assert_ok(ctx, sf_process_new(ctx, (*process)->name, &p));
-						legal &= sf_process_blocks(p) == 1 && sf_process_linear(p);
-						sf_process_free(p);
-						snprintf(spec, sizeof spec, "%s", unet ? "unet:width=4,mult=1:1,blocks=1" :
-						         strcmp((*net)->name, "mlp") == 0 ? "mlp:width=8,depth=1" : (*net)->name);
-						rc = train_three(ctx, i ? image : "checkerboard", spec, (*process)->name, *param,
-						                 objectives[o], &loss);
-						if (legal) {
-							ck_assert_msg(rc == 0 && isfinite(loss), "%s %s %s %s: %s", (*process)->name,
-							              spec, *param, objectives[o], sf_ctx_message(ctx));
-							trained++;
-						} else {
-							ck_assert_int_lt(rc, 0);
-							ck_assert_int_gt((int)strlen(sf_ctx_message(ctx)), 20);
-							refused++;
-						}
-					}
-	ck_assert_int_gt(trained, 100);
-	ck_assert_int_gt(refused, 5);
-	sf_test_rmdir(dir);
-	sf_ctx_free(ctx);
-}
-END_TEST
-
 START_TEST(refusals)
 {
 	static const struct {
@@ -284,7 +192,6 @@ int main(void)
 	tcase_add_test(tc, importance);
 	tcase_add_test(tc, stratified_and_lognormal);
 	tcase_add_test(tc, two_stages);
-	tcase_add_test(tc, combinations);
 	tcase_add_test(tc, refusals);
 	suite_add_tcase(suite, tc);
 	return sf_test_main(suite);

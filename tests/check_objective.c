@@ -15,57 +15,25 @@ static const double B[D] = {.3, -.2, .5};
 /* Runs the loss graph of a filled draw in double: per-sample losses, and the gradient of their sum (may be NULL). */
 static void run_loss(parts *p, const sf_draw *d, const double *params, double *loss, double *grad, int64_t total)
 {
-	sf_graph *g;
-	sf_loss l;
-	sf_plan *plan;
-	sf_var out[64], wrt[64], var[9];
-	double *scalar[4];
-	const double *src[9];
-	sf_run run;
-	int np, i;
-	int64_t k;
+	size_t n = (size_t)d->n, size = n * (size_t)d->size, e = sizeof(double);
+	sf_batch *b;
+	sf_draw *to;
+	int i;
 
-	assert_ok(p->ctx, sf_graph_new(p->ctx, sf_objective_order(p->o), &g));
-	assert_ok(p->ctx, sf_objective_build(p->o, &p->m, g, 0, &l));
-	np = sf_param_count(g);
-	ck_assert_int_lt(np, 63);
-	ck_assert_int_eq(sf_param_total(g), total);
-	for (i = 0; i < np; i++)
-		wrt[i] = sf_param_get(g, i)->var;
-	out[0] = l.loss;
-	assert_ok(p->ctx, sf_grad(g, l.loss, wrt, np, out + 1));
-	assert_ok(p->ctx, sf_plan_new(g, out, grad ? np + 1 : 1, SF_F64, d->n, &plan));
-	for (i = 0; i < 4; i++)
-		scalar[i] = sf_alloc((size_t)d->n, sizeof(double));
-	for (k = 0; k < d->n; k++) {
-		scalar[0][k] = d->coef[k].c_in;
-		scalar[1][k] = d->coef[k].c_noise;
-		scalar[2][k] = d->coef[k].e_x;
-		scalar[3][k] = d->coef[k].e_f;
-	}
-	var[0] = l.v.x, src[0] = d->xt;
-	var[1] = l.z, src[1] = d->z;
-	var[2] = l.weight, src[2] = d->weight;
-	var[3] = l.v.c_in, src[3] = scalar[0];
-	var[4] = l.v.c_noise, src[4] = scalar[1];
-	var[5] = l.v.e_x, src[5] = scalar[2];
-	var[6] = l.v.e_f, src[6] = scalar[3];
-	var[7] = l.extra[0], src[7] = d->extra[0];
-	var[8] = l.extra[1], src[8] = d->extra[1];
-	for (i = 0; i < 9; i++)
-		if (var[i] != SF_NOVAR)
-			assert_ok(p->ctx, sf_plan_bind(plan, var[i], src[i]));
-	assert_ok(p->ctx, sf_plan_bind_params(plan, params));
-	assert_ok(p->ctx, sf_plan_output(plan, 0, loss));
-	for (i = 0; grad && i < np; i++)
-		assert_ok(p->ctx, sf_plan_output(plan, i + 1, grad + sf_param_get(g, i)->offset));
-	memset(&run, 0, sizeof run);
-	run.n = d->n;
-	assert_ok(p->ctx, sf_plan_run(plan, &run));
-	sf_plan_free(plan);
-	sf_graph_free(g);
-	for (i = 0; i < 4; i++)
-		sf_free(scalar[i]);
+	assert_ok(p->ctx, sf_batch_new(p->o, &p->m, d->n, 1, 0, &b));
+	ck_assert_int_eq(sf_param_total(sf_batch_graph(b)), total);
+	to = sf_batch_draw(b);
+	memcpy(to->coef, d->coef, n * sizeof *d->coef);
+	memcpy(to->weight, d->weight, n * e);
+	memcpy(to->xt, d->xt, size * e);
+	memcpy(to->z, d->z, size * e);
+	for (i = 0; i < sf_objective_extras(p->o); i++)
+		memcpy(to->extra[i], d->extra[i], n * e);
+	assert_ok(p->ctx, sf_batch_run(b, params, NULL));
+	memcpy(loss, sf_batch_losses(b), n * e);
+	if (grad)
+		memcpy(grad, sf_batch_gradient(b), (size_t)total * e);
+	sf_batch_free(b);
 }
 
 static double *weights_of(parts *p, int64_t *total)

@@ -1,7 +1,7 @@
 # Tests: one Check program a family (tests/check_*.c: add a word to SF_CHECKS), shell scripts for what
 # is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
 
-SF_CHECKS = %reldir%/check_autodiff %reldir%/check_config %reldir%/check_core \
+SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_data %reldir%/check_draw %reldir%/check_graph %reldir%/check_grid \
 	%reldir%/check_hessian %reldir%/check_images %reldir%/check_io %reldir%/check_kernel \
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
@@ -25,7 +25,7 @@ check_LTLIBRARIES += libtestsupport.la
 endif
 # what several programs share
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h \
-	%reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
+	%reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
 	%reldir%/model_case.c %reldir%/model_case.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \

@@ -37,6 +37,7 @@ static void open_parts(parts *p, const char *net, const char *process, const cha
 	p->m.net = p->net;
 	p->m.process = p->process;
 	p->m.sigma_data = .5;
+	p->m.type = SF_F64;
 	p->m.rank = rank;
 	p->m.size = 1;
 	for (i = 0; i < rank; i++)

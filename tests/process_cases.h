@@ -77,6 +77,17 @@ static void damped_cov(const void *st, double t, double *S)
 	S[3] = 1 - P[2] * P[2];
 }
 
+/* given all of u_0: I - P P' */
+static void damped_noise_cov(const void *st, double t, double *C)
+{
+	double P[4];
+
+	damped_phi(st, 0, t, P);
+	C[0] = 1 - P[0] * P[0] - P[1] * P[1];
+	C[1] = C[2] = -P[0] * P[2] - P[1] * P[3];
+	C[3] = 1 - P[2] * P[2] - P[3] * P[3];
+}
+
 static const sf_process_class damped = {
 	.head = {"damped", "test", "test", 1, NULL, NULL, NULL},
 	.k = 2,
@@ -85,6 +96,8 @@ static const sf_process_class damped = {
 	.diffusion_matrix = damped_diffusion,
 	.phi = damped_phi,
 	.cov = damped_cov,
+	.noise_cov = damped_noise_cov,
+	.start_var = case_one,
 	.horizon = case_one,
 	.t_train = case_soon,
 	.t_sample = case_soon,
@@ -107,11 +120,25 @@ static double well_diffusion(const void *st, double t)
 	return sqrt(2);
 }
 
+static double well_scale(const void *st, double t)
+{
+	(void)st;
+	return sqrt(2 * t / (1 + t));
+}
+
+static int64_t well_steps(const void *st)
+{
+	(void)st;
+	return 64;
+}
+
 static const sf_process_class well = {
 	.head = {"well", "test", "test", 1, NULL, NULL, NULL},
 	.k = 1,
+	.sigma = well_scale,
 	.drift = well_drift,
 	.diffusion = well_diffusion,
+	.steps = well_steps,
 	.horizon = case_one,
 	.t_train = case_soon,
 	.t_sample = case_soon,

@@ -6,7 +6,8 @@
  *
  * which every parametrisation is (noise, score, x0, v, EDM's preconditioning) with coefficients that
  * depend on t alone, worked out in double without cancellation. So objectives and samplers need to know
- * one form.
+ * one form. sigma is the process's scale (sf_process_scale). Processes of two blocks: x stands for the velocity, the
+ * network sees position and velocity side by side in its channels, and the score is that of the velocity.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SCOREFIELD_NET_H
 #define SCOREFIELD_NET_H
@@ -36,6 +37,8 @@ typedef struct sf_net_class {
 	 * features); NULL: no wish. See sf_model_coef. */
 	int (*log_noise)(const void *st);
 	int images; /* needs (h,w,c) */
+	/* 0 where the function has kinks, whose curvature second derivatives do not see; NULL: it has none */
+	int (*smooth)(const void *st);
 } sf_net_class;
 
 /* A network from a spec string ("mlp:width=128,depth=3"); the caller frees it. */
@@ -43,6 +46,8 @@ SF_API int sf_net_new(sf_ctx *ctx, const char *spec, sf_net **net);
 SF_API void sf_net_free(sf_net *net);
 /* 0, or SF_EUNSUP with the reason and the shapes that would do. */
 SF_API int sf_net_accepts(const sf_net *net, int rank, const int64_t *dim);
+/* Whether second derivatives tell the whole truth (a rectifier's do not). */
+SF_API int sf_net_smooth(const sf_net *net);
 /* Appends F(x; cond), of the shape of x (last dimension out_channels if that is set); calling it twice
  * shares the parameters. */
 SF_API sf_var sf_net_build(const sf_net *net, sf_graph *g, const sf_net_io *io);
@@ -50,10 +55,10 @@ SF_API sf_var sf_net_build(const sf_net *net, sf_graph *g, const sf_net_io *io);
 /* ---- parametrisations: what F stands for ---- */
 typedef struct sf_coef { /* of one time */
 	double c_in, c_noise, e_x, e_f;
-	double alpha, sigma; /* of the process */
+	double alpha, sigma; /* sigma: the process's scale; alpha NaN unless it is linear with one block */
 } sf_coef;
-enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM };
-/* "eps", "score", "x0", "v", "edm" -> SF_PARAM_...; SF_ENAME with the nearest name. */
+enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM, SF_PARAM_MIXED, SF_PARAM_ENERGY };
+/* "eps", "score", "x0", "v", "edm", "mixed", "energy" -> SF_PARAM_...; SF_ENAME with the nearest name. */
 SF_API int sf_param_find(sf_ctx *ctx, const char *name, int *kind);
 SF_API const char *const *sf_param_names(void); /* NULL-ended, index = kind */
 /* Coefficients for x_t = alpha x_0 + sigma z, with n^2 = alpha^2 + sigma^2 and m^2 = sigma^2 + alpha^2 sd^2:
@@ -63,9 +68,14 @@ SF_API const char *const *sf_param_names(void); /* NULL-ended, index = kind */
  *     x0     F = E[x_0|x]                           e_x = 1/sigma   e_f = -alpha/sigma  c_in = 1
  *     v      F = (alpha eps - sigma x_0)/n          e_x = sigma/n^2 e_f = alpha/n     c_in = 1/n
  *     edm    D = c_skip x + c_out F (EDM table 1)   e_x = sigma/m^2 e_f = -alpha sd/m c_in = 1/m
+ *     mixed  s = -x/n^2 - F/sigma                   e_x = sigma/n^2 e_f = 1           c_in = 1
+ *     energy eps = grad_x <x,F>, so that log p = -<x,F>/sigma + const                 c_in = 1
  *
  * (v: Salimans and Ho 2022, where n = 1; edm: Karras et al. 2022 for the level sigma/alpha and the sample
- * x/alpha.) c_noise = ln(sigma/alpha)/4 if log_noise, else 999 t/T (Song et al. 2021). k = 1 only. */
+ * x/alpha; mixed: the score of unit normal data plus what the network adds, Vahdat et al. 2021, Dockhorn et al. 2022,
+ * with n^2 the velocity's variance on two-block processes.) Two-block processes: eps, score, mixed, energy. Nonlinear ones:
+ * eps, score, energy. c_noise = ln(sigma/alpha)/4 if log_noise (ln t for two blocks and nonlinear ones), else
+ * 999 t/T (Song et al. 2021). */
 SF_API void sf_param_coef(int kind, const sf_process *p, double sigma_data, int log_noise, double t,
                           sf_coef *out);
 
@@ -79,8 +89,9 @@ typedef struct sf_model {
 	int rank;
 	int64_t dim[3], size;
 	int classes;       /* 0: unconditional */
+	sf_dtype type;     /* what it is trained in: bounds how small a perturbation may be */
 } sf_model;
-/* 0, or why the parts do not fit: k = 1 and linear, sigma_data > 0, the network takes the shape. */
+/* 0, or why the parts do not fit: process and parametrisation, sigma_data > 0, the network takes the shape. */
 SF_API int sf_model_check(const sf_model *m);
 /* sf_param_coef with the model's choice of c_noise: the logarithm for "edm", for networks that ask for it and
  * for processes that keep alpha = 1 (VE, EDM), else the time. */
@@ -88,16 +99,21 @@ SF_API void sf_model_coef(const sf_model *m, double t, sf_coef *out);
 
 /* The variables of a model inside a graph; inputs are bound by whoever runs the plan. */
 typedef struct sf_model_vars {
-	sf_var x;                       /* x_t, per-sample; made as the input "xt" if SF_NOVAR */
+	sf_var x;                       /* x_t (two blocks: the velocity), per-sample; made as the input "xt" if SF_NOVAR */
+	sf_var position;                /* input of two-block processes, else SF_NOVAR */
 	sf_var c_in, c_noise, e_x, e_f; /* inputs, per-sample scalars */
 	sf_var label;                   /* input, or SF_NOVAR where classes is 0 */
 	sf_var eps;                     /* the result, shape of x */
+	sf_var energy;                  /* parametrisation energy: <x,F>, a scalar; else SF_NOVAR */
 } sf_model_vars;
 /* All SF_NOVAR, ready for sf_model_build. */
 SF_API void sf_model_vars_init(sf_model_vars *v);
-/* Makes the inputs ("xt", "c_in", "c_noise", "e_x", "e_f", "label") that are SF_NOVAR, then appends eps(x). Call it
+/* Makes the inputs ("xt", "position", "c_in", "c_noise", "e_x", "e_f", "label") that are SF_NOVAR, then appends eps(x). Call it
  * again with another x and the same inputs for a second evaluation at the same times. */
 SF_API int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v);
+/* The same without the gradient that makes eps of an energy: only v->energy is set. SF_EUNSUP unless the
+ * parametrisation is energy. */
+SF_API int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_model_vars *v);
 
 /* A score for samplers: holds a copy of the model (its parts must outlive it), a plan and buffers; `params` (flat,
  * of element type `type`, in the layout of sf_model_build's graph) is read at every evaluation and must

@@ -31,6 +31,8 @@ enum {
 	SF_NOISE_PERTURB2,/* second training noise (two-stage LCSS) */
 	SF_NOISE_PROBE,   /* projections v */
 	SF_NOISE_DROPOUT, /* dropout; + layer number */
+	SF_NOISE_PATH = 2048, /* training: what a path meets before its last noise */
+	SF_NOISE_REFERENCE, /* training: which data a reference batch holds */
 	SF_NOISE_PRIOR = 4096, /* samplers: start */
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */

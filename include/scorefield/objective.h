@@ -7,11 +7,16 @@
  *     DSM:   lambda/2 |s + z/sigma|^2      = w/2 |eps - z|^2          (Vincent 2011)
  *     LCSS:  lambda (|s|^2/2 + z.s/sigma)  = w (|eps|^2/2 - z.eps)    (Osada et al. 2024)
  *
+ * eps is in the process's scale (sf_process_scale): sigma for x_t = alpha x_0 + sigma z; for two blocks it belongs to the
+ * velocity; nominal for nonlinear processes. -z/tail of sf_process_draw is a conditional score for all of them, so that DSM, HSM and
+ * local DSM differ in what they draw alone.
+ *
  * Weightings (option `weight`), all for the level r = sigma/alpha:
  *
  *     sigma2    lambda = sigma^2      w = 1                       Song et al. 2021
  *     one       lambda = 1            w = 1/sigma^2
  *     g2        lambda = g^2          w = g^2/sigma^2             likelihood weighting, Song et al. 2021b
+ *     g2-sigma2 lambda = g^2 sigma^2  w = g^2                     Dockhorn et al. 2022, "reweighted, version 1"
  *     sigma-p2  lambda = sigma_p^2    w = sigma_p^2/sigma^2       LCSS's perturbation; elsewhere as sigma2
  *     edm       on |D - x_0|^2/2: (r^2 + sd^2)/(r sd)^2           w = (r^2 + sd^2)/sd^2, Karras et al. 2022
  *     min-snr   w = min(1, gamma r^2)                             Hang et al. 2023
@@ -23,7 +28,11 @@
  *     importance  q(t) ~ g^2/sigma^2 = -d(log-SNR)/dt, so log-SNR is uniform; the weight is divided by
  *                 q(t) (T - t_train), which leaves the expected loss as it was           Song et al. 2021b
  *     lognormal   ln r ~ N(p-mean, p-std^2), clamped to the range; part of the objective  Karras et al. 2022
+ *     discrete    level i of N, uniform, at i T/(N-1), for processes with levels: with DSM the losses of SMLD (ve) and
+ *                 DDPM (ddpm); the weights are those of the level               Song et al. 2021, appendix B
+ *     fixed       one time, option `at`: a score of one noise level, Vincent 2011
  *
+ * On a process that stands still (static) every time is T.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SCOREFIELD_OBJECTIVE_H
 #define SCOREFIELD_OBJECTIVE_H
@@ -36,7 +45,7 @@ typedef struct sf_objective sf_objective;
 
 enum { SF_OBJECTIVE_EXTRA = 2 };
 
-/* A batch of training inputs, double on the host; the trainer converts to the plan's type. The caller gives
+/* A batch of training inputs, double on the host; rounded to the plan's type later. The caller gives
  * the arrays. */
 typedef struct sf_draw {
 	int64_t n, size;    /* samples; elements of one sample's data */
@@ -45,48 +54,70 @@ typedef struct sf_draw {
 	uint32_t step;      /* training step: keys the noise */
 	uint64_t first;     /* index of sample 0 within the step's batch */
 	const double *x0;   /* in: (n,size) data */
+	const double *label; /* in: (n) labels, -1 without; NULL: none */
+	int64_t nref;       /* in: reference batch of the step, for objectives that ask for one */
+	const double *ref;  /* (nref,size): row first + i is x0[i] */
+	const double *ref_label; /* (nref), or NULL */
 	double *t;          /* (n) */
 	sf_coef *coef;      /* (n) */
 	double *weight;     /* (n) w of the head comment */
-	double *xt;         /* (n,size): x_t, the network's input before c_in */
+	double *xt;         /* (n,k,size): x_t, the network's input before c_in */
 	double *z;          /* (n,size): the noise the loss pairs with the score */
 	double *extra[SF_OBJECTIVE_EXTRA]; /* (n) each: what a member asks for beyond that; may be NULL
 	                                      beyond sf_objective_extras */
+	double *probe;      /* (n,probes,size): random directions; NULL without */
 } sf_draw;
 
 /* The loss graph: variables to bind, and the loss of one sample. */
 typedef struct sf_loss {
-	sf_model_vars v;  /* v.x is the input "xt", drawn as `xt`; coefficients from `coef` */
+	sf_model_vars v;  /* v.x is the input "xt" (of two blocks, `xt`'s second), v.position the first; coefficients `coef` */
 	sf_var z, weight; /* inputs "z", "weight" */
 	sf_var extra[SF_OBJECTIVE_EXTRA]; /* inputs "extra0", ... or SF_NOVAR */
+	sf_var probe;     /* input "probe", (probes size), or SF_NOVAR */
 	sf_var loss;      /* per-sample scalar; sf_grad of it is the gradient of the batch's SUM */
 } sf_loss;
 
 typedef struct sf_objective_class {
 	sf_class head;
-	int order;        /* of the graph: 2 where the loss itself holds derivatives of the network */
-	int needs_kernel; /* only for processes with a closed-form kernel */
-	int extras;       /* number of extra scalars */
+	int order;   /* of the graph: 2 where the loss itself holds derivatives of the network */
+	int needs;   /* SF_NEEDS_... */
+	int extras;  /* number of extra scalars */
+	/* Random directions of a sample, and points of a reference batch; NULL: none. */
+	int64_t (*probes)(const void *st);
+	int64_t (*reference)(const void *st);
 	/* Refuses what it cannot do, with the reason; may be NULL. */
 	int (*accepts)(const void *st, sf_ctx *ctx, const sf_model *m);
-	/* Fills xt, z and extra of sample i for the given t and coef. The return value is the member's own
-	 * noise level sigma_p, for the weighting sigma-p2. */
+	/* Root mean square, per coordinate, of the displacement at time t whose effect on the network the loss divides by its
+	 * size; may be NULL. Bounded below by the spacing of floating-point numbers. */
+	double (*displacement)(const void *st, const sf_model *m, double t);
+	/* Fills xt, z, extra and probe of sample i for the given t and coef. The return value is the member's own
+	 * noise level sigma_p, for the weighting sigma-p2; NaN where the sample's path diverged. */
 	double (*draw)(const void *st, const sf_model *m, const sf_draw *d, int64_t i);
 	/* Appends the per-sample loss (a per-sample scalar); l->v.eps is not built yet. */
 	sf_var (*loss)(const void *st, const sf_model *m, sf_graph *g, int train, sf_loss *l);
 } sf_objective_class;
+enum {
+	SF_NEEDS_LINEAR = 1,  /* a closed-form transition kernel */
+	SF_NEEDS_ONE = 2,     /* one state block */
+	SF_NEEDS_TWO = 4,     /* two */
+	SF_NEEDS_NOISE = 8,   /* a process that moves */
+	SF_NEEDS_ENERGY = 16, /* the network as an energy */
+	SF_USES_ENERGY = 32   /* uses the energy itself where there is one, no gradient of it */
+};
 
 SF_API int sf_objective_new(sf_ctx *ctx, const char *spec, sf_objective **o);
 SF_API void sf_objective_free(sf_objective *o);
 /* One rule for what can be combined: 0, or SF_EUNSUP (SF_ERANGE) with the reason. */
 SF_API int sf_objective_accepts(const sf_objective *o, const sf_model *m);
-SF_API int sf_objective_order(const sf_objective *o);  /* for sf_graph_new */
+SF_API int sf_objective_order(const sf_objective *o, const sf_model *m); /* for sf_graph_new */
 SF_API int sf_objective_extras(const sf_objective *o);
+SF_API int64_t sf_objective_probes(const sf_objective *o);    /* 0: none */
+SF_API int64_t sf_objective_reference(const sf_objective *o); /* 0: none */
 /* Appends inputs and loss. `train`: dropout on. */
 SF_API int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train,
                               sf_loss *out);
-/* Draws everything for a batch. What sample i gets depends only on (seed, step, first + i, x0[i]) and, for stratified
- * times, on `batch`. */
+/* Draws everything for a batch. What sample i gets depends only on (seed, step, first + i, x0[i]), for stratified
+ * times on `batch`, and with a reference batch on that. */
 SF_API int sf_objective_draw(const sf_objective *o, const sf_model *m, const sf_draw *d);
 /* The same for times d->t given by the caller. */
 SF_API int sf_objective_draw_at(const sf_objective *o, const sf_model *m, const sf_draw *d);
@@ -96,6 +127,24 @@ SF_API double sf_objective_weight(const sf_objective *o, const sf_model *m, doub
  * (1/(T - t_train))/q(t), 1 unless t = importance. */
 SF_API double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed, uint32_t step,
                                 uint64_t index, int64_t batch, double *ratio);
+
+/* ---- a batch: loss and gradient planned, with every array between data and result ---- */
+typedef struct sf_batch sf_batch;
+/* For n samples in `shards` parts (see sf_run), in the model's type. Objective and model (copied) must outlive it. Nothing is allocated
+ * afterwards. */
+SF_API int sf_batch_new(const sf_objective *o, const sf_model *m, int64_t n, int64_t shards, int train, sf_batch **b);
+SF_API void sf_batch_free(sf_batch *b);
+/* Its arrays. The caller fills x0 (and label, ref) through sf_batch_data, and seed and step; then draws. n may be lowered. */
+SF_API sf_draw *sf_batch_draw(sf_batch *b);
+/* Rows of data: n, or the reference batch's size where that is more; labels (-1 to begin with). Row i < n is sample i. */
+SF_API int64_t sf_batch_data(const sf_batch *b, double **x, double **label);
+/* Rounds the draw to the plan's type and runs: *loss (may be NULL) is the mean loss. */
+SF_API int sf_batch_run(sf_batch *b, const void *params, double *loss);
+/* Of the last run, in the model's type: the losses (n), and the gradient of their sum (flat, in the parameters' layout). */
+SF_API const void *sf_batch_losses(const sf_batch *b);
+SF_API void *sf_batch_gradient(const sf_batch *b);
+SF_API const sf_graph *sf_batch_graph(const sf_batch *b);
+SF_API void sf_batch_describe(const sf_batch *b, sf_plan_info *info);
 
 SF_END
 #endif

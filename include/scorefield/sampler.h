@@ -33,8 +33,9 @@ typedef struct sf_sample_run {
 	const sf_grid *grid;   /* NULL: sf_sampler_grid's */
 	double start, end;     /* NaN: the grid's own */
 	int given_start;       /* x holds the start state already (not drawn from the prior) */
-	/* Final step x <- E[x_0|x] where a run ends above time 0: 1 or 0, or -1 for the sampler's
-	 * habit: yes for em, euler and rk45; heun's own last step leads to time 0. */
+	/* Final step x <- E[x_0|x] where a run ends above time 0 (for two blocks and nonlinear processes, a step of the
+	 * reverse SDE to time 0 without noise): 1 or 0, or -1 for the sampler's habit: yes for em, euler and rk45;
+	 * heun's own last step leads to time 0. */
 	int denoise;
 	int64_t nfe_max;       /* evaluation budget per sample, 0: none; SF_EBUDGET */
 	/* Called after the start and every step with the state (n,k,d) and its time, NaN where

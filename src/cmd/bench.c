@@ -204,64 +204,45 @@ static int bench_normals(bench *b)
 
 /* ---- steps of a preset ---- */
 
-/* Binds every input of the loss graph to `x` and every gradient to `grad`. */
-static int bind_step(step *s, const void *x, const void *params, void *grad, void *loss)
-{
-	const sf_var input[] = {s->loss.v.x,    s->loss.v.c_in,   s->loss.v.c_noise,
-	                        s->loss.v.e_x,  s->loss.v.e_f,    s->loss.z,
-	                        s->loss.weight, s->loss.extra[0], s->loss.extra[1]};
-	size_t size = s->setup.type == SF_F64 ? 8 : 4, k;
-	int i, rc = sf_plan_bind_params(s->plan, params);
+typedef struct train_run {
+	step *s;
+	const void *params;
+} train_run;
 
-	for (k = 0; rc == 0 && k < sizeof input / sizeof *input; k++)
-		if (input[k] != SF_NOVAR)
-			rc = sf_plan_bind(s->plan, input[k], x);
-	if (rc == 0 && s->loss.v.label != SF_NOVAR) /* class 0: the gradient buffer is zero here */
-		rc = sf_plan_bind(s->plan, s->loss.v.label, loss);
-	for (i = 1; rc == 0 && i < s->nout; i++)
-		rc = sf_plan_output(s->plan, i,
-		                    (char *)grad +
-		                            size * (size_t)sf_param_get(s->graph, i - 1)->offset);
-	return rc;
+static int run_train(void *arg)
+{
+	train_run *w = arg;
+
+	return sf_batch_run(w->s->batch, w->params, NULL);
 }
 
 static int bench_train(bench *b, step *s, const char *preset)
 {
-	size_t size = s->setup.type == SF_F64 ? 8 : 4;
-	int64_t n = b->o->batch, each = s->setup.model.size, i;
-	char *x = calloc((size_t)(n * each), size), *params = calloc((size_t)s->total, size);
-	char *grad = calloc((size_t)s->total, size), *zero = calloc((size_t)n, size);
-	plan_run p = {NULL, {0, 0, 0, 0, 0}};
-	double median = 0;
-	int repeats = 0, rc = x && params && grad && zero ? 0 : fail(STATUS_INPUT, "out of memory");
+	int64_t n = b->o->batch, i;
+	void *params = calloc((size_t)s->total, s->setup.type == SF_F64 ? 8 : 4);
+	double *x, median = 0;
+	train_run w;
+	int repeats = 0, rc = params ? 0 : fail(STATUS_INPUT, "out of memory");
 
 	if (rc == 0) {
-		for (i = 0; i < n * each; i++) {
-			double v = 0.5 + (double)(i % 7) / 7;
+		int64_t rows = sf_batch_data(s->batch, &x, NULL);
 
-			if (size == 8)
-				((double *)(void *)x)[i] = v;
-			else
-				((float *)(void *)x)[i] = (float)v;
-		}
-		sf_param_init(s->graph, 0, s->setup.type, params);
-		rc = bind_step(s, x, params, grad, zero);
+		for (i = 0; i < rows * s->setup.model.size; i++)
+			x[i] = 0.5 + (double)(i % 7) / 7;
+		sf_param_init(sf_batch_graph(s->batch), 0, s->setup.type, params);
+		rc = sf_objective_draw(s->setup.objective, &s->setup.model, sf_batch_draw(s->batch));
 	}
-	p.plan = s->plan;
-	p.run.n = n;
+	w.s = s;
+	w.params = params;
 	if (rc == 0)
-		rc = measure(b, run_plan, &p, &median, &repeats);
+		rc = measure(b, run_train, &w, &median, &repeats);
 	if (rc == 0) {
 		char what[64];
 
 		snprintf(what, sizeof what, "%.20s, loss and gradient, %lld", preset, (long long)n);
-		rc = row(b, "training", what, median, repeats, 1e-9 * s->info.flops * (double)n,
-		         "GFLOP/s");
+		rc = row(b, "training", what, median, repeats, 1e-9 * s->info.flops * (double)n, "GFLOP/s");
 	}
-	free(x);
 	free(params);
-	free(grad);
-	free(zero);
 	return rc;
 }
 
@@ -297,7 +278,7 @@ static int bench_sample(bench *b, step *s, const char *preset)
 	if (rc == 0) {
 		for (i = 0; i < n; i++)
 			w.t[i] = t;
-		sf_param_init(s->graph, 0, s->setup.type, params);
+		sf_param_init(sf_batch_graph(s->batch), 0, s->setup.type, params);
 		rc = sf_model_score(&s->setup.model, s->setup.type, params, 0, &w.score);
 	}
 	if (rc == 0)
@@ -322,7 +303,7 @@ static int bench_preset(bench *b, const char *preset)
 
 	if (rc)
 		return rc;
-	rc = step_open(b->ctx, c, 4, &s);
+	rc = step_open(b->ctx, c, b->o->batch, 4, &s);
 	if (rc == 0)
 		rc = bench_train(b, &s, preset);
 	if (rc == 0)

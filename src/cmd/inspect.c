@@ -189,7 +189,7 @@ static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
 
 	if (rc)
 		return rc;
-	rc = step_open(ctx, c, 1, &s);
+	rc = step_open(ctx, c, 1, 1, &s);
 	if (rc) {
 		step_close(&s);
 		sf_config_free(c);
@@ -216,14 +216,14 @@ static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
 		                        "data", sf_spec(s.setup.data), "net", sf_spec(s.setup.net),
 		                        "process", sf_spec(s.setup.process), "objective",
 		                        sf_spec(s.setup.objective), "parameters",
-		                        (json_int_t)s.trainable, "flops_per_image", s.info.flops,
+		                        (json_int_t)s.setup.params, "flops_per_image", s.info.flops,
 		                        "bytes", total));
 	} else {
 		out("data        %s\n", sf_spec(s.setup.data));
 		out("net         %s\n", sf_spec(s.setup.net));
 		out("process     %s\n", sf_spec(s.setup.process));
 		out("objective   %s\n", sf_spec(s.setup.objective));
-		out("parameters  %lld\n", (long long)s.trainable);
+		out("parameters  %lld\n", (long long)s.setup.params);
 		out("work        %.4g MFLOP an image for loss and gradient, %d operations\n",
 		    s.info.flops * 1e-6, s.info.nodes);
 		out("memory      needs at most %s: %s of weights, moments and gradient, %s an "

@@ -133,10 +133,12 @@ static int observe(void *user, int64_t step, double t, int64_t n, const double *
 	return 0;
 }
 
-static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, double *x,
+/* Whole states go through `state` (CHUNK,k,size) where the process has velocities; x gets the data. */
+static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, double *state, double *x,
 		      sf_sample_report *report)
 {
 	int own[CHUNK], i, rc = 0;
+	int64_t size = m->setup.model.size;
 	sf_sample_run run;
 
 	if (label) {
@@ -152,7 +154,13 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 	run.grid = m->setup.grid;
 	run.observe = observe;
 	run.user = w;
-	return rc ? rc : sf_sample(m->setup.sampler, m->score, &run, x, report);
+	if (rc == 0)
+		rc = sf_sample(m->setup.sampler, m->score, &run, state ? state : x, report);
+	if (rc == 0 && state) {
+		sf_process_position(m->setup.process, w->chunk, size, state);
+		memcpy(x, state, (size_t)w->chunk * (size_t)size * sizeof *x);
+	}
+	return rc;
 }
 
 int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
@@ -160,20 +168,19 @@ int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *
 {
 	sf_sample_report part, sum = {0, 0, 0};
 	int64_t i, size = m->setup.model.size;
+	int blocks = sf_process_blocks(m->setup.process), rc = 0;
+	double *state = NULL;
 	watch w;
-	int rc = 0;
 
-	if (sf_process_blocks(m->setup.process) != 1)
-		return fail(STATUS_INPUT,
-		            "process '%s' has velocities: not supported by this program",
-		            sf_process_name(m->setup.process));
+	if (blocks > 1 && !(state = malloc((size_t)blocks * CHUNK * (size_t)size * sizeof *state)))
+		return fail(STATUS_INPUT, "out of memory");
 	progress_start(&w.line, quiet);
 	w.n = n;
 	w.start = now();
 	for (i = 0; i < n && rc == 0; i += w.chunk) {
 		w.done = i;
 		w.chunk = n - i < CHUNK ? n - i : CHUNK;
-		rc = draw_chunk(m, &w, first + (uint64_t)i, label ? label + i : NULL, x + i * size,
+		rc = draw_chunk(m, &w, first + (uint64_t)i, label ? label + i : NULL, state, x + i * size,
 		                &part);
 		if (rc == 0) {
 			sum.steps = part.steps > sum.steps ? part.steps : sum.steps;
@@ -182,6 +189,7 @@ int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *
 		}
 	}
 	progress_clear(&w.line);
+	free(state);
 	if (report)
 		*report = sum;
 	return rc;

@@ -28,8 +28,8 @@ typedef struct model_request { /* what the command line says about it; NULL or -
 int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m);
 void model_close(model *m);
 
-/* Draws samples first .. first+n into x (n,size), in network values, with a progress line. `label`
- * (n) may be NULL. */
+/* Draws samples first .. first+n into x (n,size), in network values and without velocities, with a progress line.
+ * `label` (n) may be NULL. */
 int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
 		 sf_sample_report *report);
 /* Network values to values as stored in the data set: v = scale x + shift. */

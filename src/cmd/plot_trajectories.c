@@ -2,7 +2,8 @@
  *
  * Points of the plane: states divided by their standard deviation sqrt(alpha^2 std^2 + sigma^2), so
  * that the start is a unit normal whatever the process; dark is early, bright is late, dots are the
- * ends. Images: one row a sample, from left to right x_t/alpha at evenly chosen steps.
+ * ends. Images: one row a sample, from left to right x_t/alpha at evenly chosen steps. Of two blocks the positions;
+ * states of a nonlinear process, or with times of their own (rk45), as they are.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/plot.h"
 
@@ -19,14 +20,25 @@ typedef struct path_log {
 	int plane, failed;
 } path_log;
 
+/* What to divide the positions at time t by. */
+static double scale_at(const path_log *log, double t)
+{
+	const sf_process *p = log->m->setup.process;
+	double std = log->m->setup.view.std, phi[4], cov[4];
+
+	if (!sf_process_linear(p) || isnan(t))
+		return 1;
+	sf_process_phi(p, 0, t, phi);
+	sf_process_cov(p, t, cov);
+	return log->plane ? hypot(phi[0] * std, sqrt(cov[0])) / std : phi[0];
+}
+
 static int observe(void *user, int64_t step, double t, int64_t n, const double *x)
 {
 	path_log *log = user;
-	const sf_process *p = log->m->setup.process;
-	double alpha = sf_process_alpha(p, t), sigma = sf_process_sigma(p, t);
-	double std = log->m->setup.view.std,
-	       by = log->plane ? hypot(alpha * std, sigma) / std : alpha;
-	int64_t i, each = n * log->size;
+	double by = scale_at(log, t);
+	int64_t i, j, k = sf_process_blocks(log->m->setup.process), each = n * log->size;
+	double *kept;
 
 	(void)step;
 	if (log->kept == log->room) {
@@ -38,9 +50,10 @@ static int observe(void *user, int64_t step, double t, int64_t n, const double *
 		log->x = more;
 		log->room = room;
 	}
-	for (i = 0; i < each; i++)
-		log->x[log->kept * each + i] = x[i] / by;
-	log->kept++;
+	kept = log->x + log->kept++ * each;
+	for (i = 0; i < n; i++)
+		for (j = 0; j < log->size; j++)
+			kept[i * log->size + j] = x[i * k * log->size + j] / by;
 	return 0;
 }
 
@@ -103,7 +116,7 @@ static int draw_images(sf_ctx *ctx, const plot_opts *o, const path_log *log, con
 static int trace(model *m, int64_t n, path_log *log)
 {
 	sf_sample_run run;
-	double *x = malloc((size_t)n * (size_t)log->size * sizeof *x);
+	double *x = malloc((size_t)n * (size_t)sf_process_blocks(m->setup.process) * (size_t)log->size * sizeof *x);
 	int rc;
 
 	if (!x)
@@ -136,8 +149,6 @@ static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char
 	log.n = o->n > 0 ? o->n : log.plane ? 200 : 8;
 	if (!log.plane && !is_image(m.setup.model.rank, m.setup.model.dim))
 		rc = fail(STATUS_INPUT, "a trajectories plot needs images or points of the plane");
-	else if (sf_process_blocks(m.setup.process) != 1)
-		rc = fail(STATUS_INPUT, "a trajectories plot needs a process without velocities");
 	if (rc == 0)
 		rc = trace(&m, log.n, &log);
 	if (rc == 0)

@@ -1,8 +1,8 @@
-/* step.c: builds a configuration's training step without data flowing.
+/* step.c: builds a configuration's training step outside a trainer.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/step.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 int step_config(sf_ctx *ctx, const common *opts, const char *name, sf_config **c)
@@ -23,45 +23,23 @@ int step_config(sf_ctx *ctx, const common *opts, const char *name, sf_config **c
 	return rc;
 }
 
-int step_open(sf_ctx *ctx, sf_config *c, int64_t shard, step *s)
+int step_open(sf_ctx *ctx, sf_config *c, int64_t n, int64_t shard, step *s)
 {
-	sf_var *params;
-	int i, n, rc;
+	int rc;
 
 	memset(s, 0, sizeof *s);
 	rc = sf_setup_open(ctx, c, SF_SETUP_DATA | SF_SETUP_OBJECTIVE, NULL, &s->setup);
 	if (rc == 0)
-		rc = sf_graph_new(ctx, sf_objective_order(s->setup.objective), &s->graph);
-	if (rc == 0)
-		rc = sf_objective_build(s->setup.objective, &s->setup.model, s->graph, 1, &s->loss);
+		rc = sf_batch_new(s->setup.objective, &s->setup.model, n, (n + shard - 1) / shard, 1, &s->batch);
 	if (rc < 0)
 		return rc;
-	n = sf_param_count(s->graph);
-	s->nout = n + 1;
-	s->out = calloc(2 * (size_t)n + 1, sizeof *s->out);
-	if (!s->out)
-		return fail(STATUS_INPUT, "out of memory");
-	s->out[0] = s->loss.loss;
-	params = s->out + n + 1;
-	for (i = 0; i < n; i++) {
-		const sf_param_info *p = sf_param_get(s->graph, i);
-
-		params[i] = p->var;
-		s->trainable += p->shape.size;
-	}
-	s->total = sf_param_total(s->graph);
-	rc = sf_grad(s->graph, s->loss.loss, params, n, s->out + 1);
-	if (rc == 0)
-		rc = sf_plan_new(s->graph, s->out, s->nout, s->setup.type, shard, &s->plan);
-	if (rc == 0)
-		sf_plan_describe(s->plan, &s->info);
-	return rc;
+	s->total = sf_param_total(sf_batch_graph(s->batch));
+	sf_batch_describe(s->batch, &s->info);
+	return 0;
 }
 
 void step_close(step *s)
 {
-	sf_plan_free(s->plan);
-	sf_graph_free(s->graph);
+	sf_batch_free(s->batch);
 	sf_setup_close(&s->setup);
-	free(s->out);
 }

@@ -1,4 +1,4 @@
-/* affine.c: F(x) = A x + b with a free d x d matrix, whatever the noise level.
+/* affine.c: F(x) = A x + b with a free matrix, d x d (d x 2d where it sees two blocks), whatever the noise level.
  *
  * With the parametrisation "score" and one noise level it is the linear score s = A x + b, for which every
  * objective has a closed form: on x ~ N(m,C), with C_s = C + sigma^2 I and e = A m + b,
@@ -10,6 +10,7 @@
 #include "net/build.h"
 
 #include <stddef.h>
+#include <string.h>
 
 struct affine {
 	double init;
@@ -28,7 +29,7 @@ static int accepts(const void *state, sf_ctx *ctx, int rank, const int64_t *dim)
 	(void)state;
 	for (i = 0; i < rank; i++)
 		if (sf_mul_i64(size, dim[i], &size) < 0 || size > 4096)
-			return sf_fail(ctx, SF_EUNSUP, "net 'affine' has a square matrix of the data's size; "
+			return sf_fail(ctx, SF_EUNSUP, "net 'affine' has a matrix of the data's size squared; "
 			               "at most 4096 numbers a sample");
 	return SF_OK;
 }
@@ -37,23 +38,27 @@ static sf_var build(const void *state, sf_graph *g, const sf_net_io *io)
 {
 	const struct affine *st = state;
 	sf_shape s = sf_shape_of(g, io->x);
-	int64_t dim[2];
+	int64_t dim[SF_MAXRANK], matrix[2];
 	sf_init normal = {SF_INIT_NORMAL_IN, 0, 0, 0}, zero = {SF_INIT_CONST, 0, 0, 0};
 	sf_var y;
 
 	if (sf_graph_status(g) < 0)
 		return SF_NOVAR;
-	if (io->out_channels && io->out_channels != s.dim[s.rank - 1])
-		return sf_graph_fail(g, SF_EUNSUP, "net 'affine' has as many outputs as inputs");
+	memcpy(dim, s.dim, sizeof dim);
+	matrix[0] = matrix[1] = s.size;
+	if (io->out_channels > 0) {
+		dim[s.rank - 1] = io->out_channels;
+		matrix[0] = s.size / s.dim[s.rank - 1] * io->out_channels;
+	}
 	normal.scale = st->init;
-	normal.fan_in = normal.fan_out = dim[0] = dim[1] = s.size;
-	y = sf_matmul(g, sf_reshape(g, io->x, 1, dim), sf_param(g, "A", 2, dim, normal), 0, 1);
-	y = sf_add(g, y, sf_param(g, "b", 1, dim, zero));
-	return sf_reshape(g, y, s.rank, s.dim);
+	normal.fan_in = normal.fan_out = matrix[1];
+	y = sf_matmul(g, sf_reshape(g, io->x, 1, &matrix[1]), sf_param(g, "A", 2, matrix, normal), 0, 1);
+	y = sf_add(g, y, sf_param(g, "b", 1, matrix, zero));
+	return sf_reshape(g, y, s.rank, dim);
 }
 
 extern const sf_net_class sf_net_affine;
 const sf_net_class sf_net_affine = {
 	{"affine", "linear map A x + b, for checking derivations", "Hyvarinen 2005, section 3",
 	 sizeof(struct affine), opts, NULL, NULL},
-	accepts, build, NULL, 0};
+	accepts, build, NULL, 0, NULL};

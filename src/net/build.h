@@ -9,6 +9,7 @@
 
 /* "silu|tanh|softplus|elu|relu" */
 #define SF_NET_ACTS "silu|tanh|softplus|elu|relu"
+enum { SF_NET_SILU, SF_NET_TANH, SF_NET_SOFTPLUS, SF_NET_ELU, SF_NET_RELU };
 sf_var sf_net_act(sf_graph *g, int act, sf_var x);
 
 /* y = W x + b with W (in,out), "NAME.weight" and "NAME.bias". `scale` as in default_init of score_sde: variance
@@ -24,8 +25,8 @@ sf_var sf_net_norm(sf_graph *g, const char *name, sf_var x, int act);
 sf_var sf_net_dropout(sf_graph *g, sf_var x, double p, unsigned *layer);
 
 /* Embedding of a per-sample scalar, (width): see embed.c. */
-enum { SF_EMBED_POSITIONAL, SF_EMBED_FOURIER };
-#define SF_NET_EMBEDS "positional|fourier"
+enum { SF_EMBED_POSITIONAL, SF_EMBED_FOURIER, SF_EMBED_NONE };
+#define SF_NET_EMBEDS "positional|fourier|none"
 sf_var sf_net_embed(sf_graph *g, int kind, sf_var cond, int64_t width, double fourier_scale);
 /* e plus the row of a table (classes + 1, width of e) that the label picks; -1 picks row 0. */
 sf_var sf_net_embed_label(sf_graph *g, sf_var e, const sf_net_io *io);

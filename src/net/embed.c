@@ -2,6 +2,7 @@
  *
  *     positional  [sin(u f_j), cos(u f_j)],  f_j = exp(-ln(10000) j/(half-1)),  j = 0 .. half-1
  *     fourier     [sin(2 pi u w_j), cos(2 pi u w_j)],  w_j ~ N(0, scale^2), fixed after initialisation
+ *     none        0: the network does not see the condition (NCSNv2; unconditional models)
  *
  * with half = width/2, as in DDPM++ and NCSN++ (Song et al. 2021, layerspp.py; Tancik et al. 2020). The
  * frequencies f_j are a geometric sequence, built by doubling: the second half of 2m terms is q^m times
@@ -29,6 +30,8 @@ sf_var sf_net_embed(sf_graph *g, int kind, sf_var cond, int64_t width, double fo
 	sf_init init = {SF_INIT_NORMAL, 0, 0, 0};
 	sf_var f, a;
 
+	if (kind == SF_EMBED_NONE)
+		return sf_broadcast_to(g, sf_const(g, 0), 1, 1, &width);
 	if (kind == SF_EMBED_POSITIONAL) {
 		f = geometric(g, half);
 	} else {

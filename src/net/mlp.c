@@ -81,8 +81,13 @@ static int log_noise(const void *state)
 	return ((const struct mlp *)state)->embed == SF_EMBED_FOURIER;
 }
 
+static int smooth(const void *state)
+{
+	return ((const struct mlp *)state)->act != SF_NET_RELU;
+}
+
 extern const sf_net_class sf_net_mlp;
 const sf_net_class sf_net_mlp = {
 	{"mlp", "multilayer perceptron on flattened data with a time embedding in every layer",
 	 "Song et al. 2021 (2011.13456), time embedding of appendix H", sizeof(struct mlp), opts, init, NULL},
-	NULL, build, log_noise, 0};
+	NULL, build, log_noise, 0, smooth};

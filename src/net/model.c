@@ -5,9 +5,24 @@
 
 #include "core/core.h"
 
+/* Which parametrisations a process has coefficients for. */
+static int fits(const sf_model *m)
+{
+	const char *param = sf_param_names()[m->param], *process = sf_process_name(m->process);
+
+	if (m->param == SF_PARAM_EPS || m->param == SF_PARAM_SCORE || m->param == SF_PARAM_ENERGY)
+		return SF_OK;
+	if (!sf_process_linear(m->process))
+		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' needs x_t = alpha x_0 + sigma z, which the "
+		               "nonlinear process '%s' has not (eps, score or energy)", param, process);
+	if (sf_process_blocks(m->process) == 2 && m->param != SF_PARAM_MIXED)
+		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' is for processes of one block; '%s' has two "
+		               "(eps, score, mixed or energy)", param, process);
+	return SF_OK;
+}
+
 int sf_model_check(const sf_model *m)
 {
-	const sf_process *p = m->process;
 	int64_t size = 1;
 	int i;
 
@@ -18,11 +33,9 @@ int sf_model_check(const sf_model *m)
 	if (size != m->size)
 		return sf_fail(m->ctx, SF_EINVAL, "the model's size is %lld, its dimensions give %lld",
 		               (long long)m->size, (long long)size);
-	if (sf_process_blocks(p) != 1 || !sf_process_linear(p))
-		return sf_fail(m->ctx, SF_EUNSUP, "process '%s' has no x_t = alpha x_0 + sigma z, which a "
-		               "model of one noise is made of", sf_process_name(p));
-	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_EDM)
+	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_ENERGY)
 		return sf_fail(m->ctx, SF_EINVAL, "unknown parametrisation %d", m->param);
+	SF_TRY(fits(m));
 	if (m->param == SF_PARAM_EDM && !(m->sigma_data > 0))
 		return sf_fail(m->ctx, SF_ERANGE, "parametrisation 'edm' needs sigma-data > 0, it is %g",
 		               m->sigma_data);
@@ -33,7 +46,7 @@ int sf_model_check(const sf_model *m)
 
 void sf_model_vars_init(sf_model_vars *v)
 {
-	v->x = v->c_in = v->c_noise = v->e_x = v->e_f = v->label = v->eps = SF_NOVAR;
+	v->x = v->position = v->c_in = v->c_noise = v->e_x = v->e_f = v->label = v->eps = v->energy = SF_NOVAR;
 }
 
 static void scalar(sf_graph *g, const char *name, sf_var *v)
@@ -42,25 +55,51 @@ static void scalar(sf_graph *g, const char *name, sf_var *v)
 		*v = sf_input(g, name, 1, 0, NULL);
 }
 
-int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
+/* F(c_in x; c_noise), of position and velocity where the process has both. */
+static sf_var network(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
 {
+	int two = sf_process_blocks(m->process) == 2;
 	sf_net_io io;
 
 	if (v->x == SF_NOVAR)
 		v->x = sf_input(g, "xt", 1, m->rank, m->dim);
+	if (two && v->position == SF_NOVAR)
+		v->position = sf_input(g, "position", 1, m->rank, m->dim);
 	scalar(g, "c_in", &v->c_in);
 	scalar(g, "c_noise", &v->c_noise);
-	scalar(g, "e_x", &v->e_x);
-	scalar(g, "e_f", &v->e_f);
 	if (m->classes > 0)
 		scalar(g, "label", &v->label);
-	io.x = sf_mul(g, v->x, v->c_in);
+	io.x = sf_mul(g, two ? sf_concat(g, v->position, v->x) : v->x, v->c_in);
 	io.cond = v->c_noise;
 	io.label = m->classes > 0 ? v->label : SF_NOVAR;
 	io.classes = m->classes;
-	io.out_channels = 0;
+	io.out_channels = two ? (int)m->dim[m->rank - 1] : 0;
 	io.train = train;
-	v->eps = sf_add(g, sf_mul(g, v->x, v->e_x), sf_mul(g, sf_net_build(m->net, g, &io), v->e_f));
+	return sf_net_build(m->net, g, &io);
+}
+
+int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
+{
+	sf_var f;
+
+	if (m->param != SF_PARAM_ENERGY)
+		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' has no energy; choose parametrisation energy",
+		               sf_param_names()[m->param]);
+	f = network(m, g, train, v);
+	v->energy = sf_dot(g, v->x, f);
+	return sf_graph_status(g);
+}
+
+int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
+{
+	if (m->param == SF_PARAM_ENERGY) {
+		SF_TRY(sf_model_build_energy(m, g, train, v));
+		return sf_grad(g, v->energy, &v->x, 1, &v->eps);
+	}
+	scalar(g, "e_x", &v->e_x);
+	scalar(g, "e_f", &v->e_f);
+	v->eps = sf_mul(g, network(m, g, train, v), v->e_f);
+	v->eps = sf_add(g, sf_mul(g, v->x, v->e_x), v->eps);
 	return sf_graph_status(g);
 }
 

@@ -56,6 +56,13 @@ sf_var sf_net_build(const sf_net *net, sf_graph *g, const sf_net_io *io)
 	return class_of(net)->build(net->object.state, g, io);
 }
 
+int sf_net_smooth(const sf_net *net)
+{
+	const sf_net_class *cls = class_of(net);
+
+	return !cls->smooth || cls->smooth(net->object.state);
+}
+
 int sf_net_log_noise(const sf_net *net)
 {
 	const sf_net_class *cls = class_of(net);
@@ -85,10 +92,10 @@ static sf_var vector(sf_graph *g, const char *name, int64_t n, double value)
 sf_var sf_net_act(sf_graph *g, int act, sf_var x)
 {
 	switch (act) {
-	case 0: return sf_silu(g, x);
-	case 1: return sf_tanh(g, x);
-	case 2: return sf_softplus(g, x);
-	case 3: return sf_elu(g, x);
+	case SF_NET_SILU: return sf_silu(g, x);
+	case SF_NET_TANH: return sf_tanh(g, x);
+	case SF_NET_SOFTPLUS: return sf_softplus(g, x);
+	case SF_NET_ELU: return sf_elu(g, x);
 	default: return sf_relu(g, x);
 	}
 }

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { INPUTS = 6, XT = 0, C_IN, C_NOISE, E_X, E_F, LABEL }; /* order of `in` */
+enum { INPUTS = 7, XT = 0, C_IN, C_NOISE, E_X, E_F, LABEL, POSITION }; /* order of `in` */
 
 struct network {
 	sf_model m;
@@ -24,7 +24,7 @@ struct network {
 	void *in[INPUTS];     /* of the plan's type */
 	void *eps;
 	double *sigma;
-	int log_noise;
+	int log_noise, blocks;
 	int *label;           /* what sf_model_score_labels set */
 	int64_t nlabel;
 };
@@ -49,16 +49,20 @@ static void fill_one(struct job *j, int64_t i)
 {
 	struct network *w = j->w;
 	int64_t d = w->m.size, k;
-	const double *x = j->x + (j->first + i) * d;
+	const double *u = j->x + (j->first + i) * d * w->blocks, *x = u + d * (w->blocks - 1);
 	sf_coef c;
 
 	sf_param_coef(w->m.param, w->m.process, w->m.sigma_data, w->log_noise, j->t[j->first + i], &c);
 	for (k = 0; k < d; k++)
 		store(w, XT, i * d + k, x[k]);
+	for (k = 0; w->in[POSITION] && k < d; k++)
+		store(w, POSITION, i * d + k, u[k]);
 	store(w, C_IN, i, c.c_in);
 	store(w, C_NOISE, i, c.c_noise);
-	store(w, E_X, i, c.e_x);
-	store(w, E_F, i, c.e_f);
+	if (w->in[E_X]) {
+		store(w, E_X, i, c.e_x);
+		store(w, E_F, i, c.e_f);
+	}
 	if (w->in[LABEL]) {
 		int64_t sample = j->which ? j->which[j->first + i] : j->first + i;
 
@@ -71,8 +75,11 @@ static void finish_one(struct job *j, int64_t i)
 {
 	const struct network *w = j->w;
 	int64_t d = w->m.size, k;
-	double *out = j->out + (j->first + i) * d;
+	double *out = j->out + (j->first + i) * d * w->blocks;
 
+	/* two blocks: the noise, and so the score that anything asks for, is the velocity's */
+	for (k = 0; w->blocks == 2 && k < d; k++)
+		*out++ = 0;
 	for (k = 0; k < d; k++) {
 		double eps = w->type == SF_F32 ? ((const float *)w->eps)[i * d + k]
 		                               : ((const double *)w->eps)[i * d + k];
@@ -169,6 +176,7 @@ static int prepare(struct network *w, const void *params)
 	var[E_X] = v.e_x;
 	var[E_F] = v.e_f;
 	var[LABEL] = v.label;
+	var[POSITION] = v.position;
 	w->eps = sf_alloc(nx, e);
 	w->sigma = sf_alloc(n, sizeof(double));
 	if (!w->eps || !w->sigma)
@@ -176,7 +184,7 @@ static int prepare(struct network *w, const void *params)
 	for (i = 0; i < INPUTS; i++) {
 		if (var[i] == SF_NOVAR)
 			continue;
-		w->in[i] = sf_alloc(i == XT ? nx : n, e);
+		w->in[i] = sf_alloc(i == XT || i == POSITION ? nx : n, e);
 		if (!w->in[i])
 			return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
 		SF_TRY(sf_plan_bind(w->plan, var[i], w->in[i]));
@@ -202,6 +210,7 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 	w->batch = batch ? batch : m->size <= 64 ? 128 : 8;
 	w->chunk = w->batch * sf_ctx_threads(m->ctx);
 	w->log_noise = sf_model_log_noise(m);
+	w->blocks = sf_process_blocks(m->process);
 	rc = prepare(w, params);
 	if (rc < 0) {
 		sf_score_free(*s);

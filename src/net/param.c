@@ -17,7 +17,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"eps", "score", "x0", "v", "edm", NULL};
+static const char *const names[] = {"eps", "score", "x0", "v", "edm", "mixed", "energy", NULL};
 
 const char *const *sf_param_names(void)
 {
@@ -32,24 +32,40 @@ int sf_param_find(sf_ctx *ctx, const char *name, int *kind)
 	for (i = 0; names[i]; i++)
 		if (strcmp(name, names[i]) == 0)
 			return *kind = i, SF_OK;
-	return sf_fail(ctx, SF_ENAME, "unknown parametrisation '%s'%s%s%s (eps, score, x0, v or edm)", name,
+	return sf_fail(ctx, SF_ENAME, "unknown parametrisation '%s'%s%s%s (eps, score, x0, v, edm, mixed or energy)", name,
 	               near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int scalar(const sf_process *p)
+{
+	return sf_process_linear(p) && sf_process_blocks(p) == 1;
+}
+
+/* Variance of the noisy block for unit normal data: what the mixed score starts from. */
+static double unit_variance(const sf_process *p, double t)
+{
+	double cov[4], a;
+
+	if (!scalar(p)) { /* the position's own spread at the start is left out (Dockhorn et al. 2022, appendix B) */
+		sf_process_cov(p, t, cov);
+		return cov[3];
+	}
+	a = sf_process_alpha(p, t);
+	sf_process_cov(p, t, cov);
+	return a * a + cov[0];
 }
 
 void sf_param_coef(int kind, const sf_process *p, double sd, int log_noise, double t, sf_coef *out)
 {
-	double a = sf_process_alpha(p, t), s = sf_process_sigma(p, t);
+	double a = sf_process_alpha(p, t), s = sf_process_scale(p, t);
 	double n = sqrt(a * a + s * s), m = sqrt(s * s + a * a * sd * sd);
 
 	out->alpha = a;
 	out->sigma = s;
-	out->c_noise = log_noise ? log(s / a) / 4 : 999 * t / sf_process_horizon(p);
-	out->c_in = 1;
+	out->c_noise = !log_noise ? 999 * t / sf_process_horizon(p) : scalar(p) ? log(s / a) / 4 : log(t);
+	out->c_in = out->e_f = 1;
 	out->e_x = 0;
 	switch (kind) {
-	case SF_PARAM_EPS:
-		out->e_f = 1;
-		break;
 	case SF_PARAM_SCORE:
 		out->e_f = -s;
 		break;
@@ -62,10 +78,15 @@ void sf_param_coef(int kind, const sf_process *p, double sd, int log_noise, doub
 		out->e_x = s / (n * n);
 		out->e_f = a / n;
 		break;
-	default:
+	case SF_PARAM_EDM:
 		out->c_in = 1 / m;
 		out->e_x = s / (m * m);
 		out->e_f = -a * sd / m;
+		break;
+	case SF_PARAM_MIXED:
+		out->e_x = s / unit_variance(p, t);
+		break;
+	default:; /* eps, energy */
 	}
 }
 

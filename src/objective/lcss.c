@@ -8,6 +8,9 @@
  * sample L + w |z|^2/2 is exactly the DSM loss, so gradients are equal. Two stages: x = x_t and a second noise, so that
  * no transition density is needed; the score learned is that of p_t * N(0, sigma_p^2 I) unless relabelled.
  *
+ * x_t comes from any process: of a nonlinear one it is simulated, and stage one takes the last step's noise for the
+ * perturbation, which leaves no smoothing bias; of a process of two blocks the velocity is perturbed.
+ *
  * Which sigma_p(t), lambda(t), gamma and which point for the norm the paper uses is not settled here: they are options,
  * readings of the method, and the defaults are the plain identity. antithetic: averages z and -z; subtracting |s+ - s-|^2/8
  * gives FD-SSM with a Gaussian direction. control-variate: subtracts z.s(x)/sigma_p, of mean zero.
@@ -30,7 +33,7 @@ enum { KAPPA, SIGMA_P }; /* the extra inputs */
 #define AT(m) offsetof(struct lcss, m)
 static const sf_opt opts[] = {
 	SF_OBJECTIVE_OPTIONS(struct lcss),
-	{"stage", "one: x' is x_t itself; two: x' is x_t with a second noise", SF_OPT_CHOICE, AT(stage),
+	{"stage", "one: x' is x_t itself (sigma_p: its last noise); two: x' is x_t with a second noise", SF_OPT_CHOICE, AT(stage),
 	 "one", 0, 0, "one|two"},
 	{"perturb", "two stages: sigma_p = rho sigma_t, or the constant sigma-p (a reading)",
 	 SF_OPT_CHOICE, AT(kind), "relative", 0, 0, "relative|constant"},
@@ -63,52 +66,67 @@ static int init(void *state, sf_ctx *ctx)
 	return SF_OK;
 }
 
-/* Sigmas of the first noise and the second for total level `s` of the process at this time. */
-static void split(const struct lcss *st, double s, double *base, double *second)
+static int accepts(const void *state, sf_ctx *ctx, const sf_model *m)
 {
-	*base = s;
-	if (st->kind == RELATIVE) {
-		if (st->relabel)
-			*base = s / sqrt(1 + st->rho * st->rho);
-		*second = st->rho * *base;
-	} else {
-		*second = st->relabel ? fmin(st->sigma_p, s) : st->sigma_p;
-		if (st->relabel)
-			*base = sqrt((s - *second) * (s + *second));
-	}
+	const struct lcss *st = state;
+	const sf_process *p = m->process;
+
+	if (st->stage == ONE && sf_objective_still(p))
+		return sf_fail(ctx, SF_EUNSUP, "objective 'lcss': stage=one smooths with the process's own noise, and '%s' adds "
+		               "none; choose stage=two", sf_process_name(p));
+	if (st->relabel && !(sf_process_linear(p) && sf_process_blocks(p) == 1))
+		return sf_fail(ctx, SF_EUNSUP, "objective 'lcss': relabel=true splits the noise of x_t = alpha x_0 + sigma z, "
+		               "which process '%s' has not", sf_process_name(p));
+	return SF_OK;
+}
+
+/* sigma_p of the second noise, and what relabel leaves of the first, for the scale s of the process. */
+static double second_noise(const struct lcss *st, double s, double *base)
+{
+	double second;
+
+	*base = st->relabel && st->kind == RELATIVE ? s / sqrt(1 + st->rho * st->rho) : s;
+	second = st->kind == RELATIVE ? st->rho * *base : st->relabel ? fmin(st->sigma_p, s) : st->sigma_p;
+	if (st->relabel && st->kind == CONSTANT)
+		*base = sqrt((s - second) * (s + second));
+	return second;
+}
+
+static double displacement(const void *state, const sf_model *m, double t)
+{
+	const struct lcss *st = state;
+	double s = sf_process_scale(m->process, t), base;
+
+	return st->stage == ONE ? INFINITY : second_noise(st, s, &base);
 }
 
 static double draw(const void *state, const sf_model *m, const sf_draw *d, int64_t i)
 {
 	const struct lcss *st = state;
-	const sf_coef *c = &d->coef[i];
-	const double *x0 = d->x0 + i * d->size;
-	double *z = d->z + i * d->size, *xt = d->xt + i * d->size, base = 0, second = c->sigma;
-	int64_t k;
+	double *z = d->z + i * d->size, s = d->coef[i].sigma, base, second;
+	int64_t blocks = sf_process_blocks(m->process), k;
+	double *xt = d->xt + (i * blocks + blocks - 1) * d->size; /* the noisy block */
+	double tail = sf_draw_state(m, d, i, 0);
 
-	if (st->stage == TWO)
-		split(st, c->sigma, &base, &second);
-	sf_draw_noise(m, d, SF_NOISE_PERTURB, i, z);
-	for (k = 0; k < d->size; k++)
-		xt[k] = c->alpha * x0[k] + (st->stage == TWO ? base : second) * z[k];
+	second = tail;
 	if (st->stage == TWO) {
+		second = second_noise(st, s, &base);
+		if (st->relabel)
+			for (k = 0; k < d->size; k++)
+				xt[k] -= (tail - base) * z[k];
 		sf_draw_noise(m, d, SF_NOISE_PERTURB2, i, z);
 		for (k = 0; k < d->size; k++)
 			xt[k] += second * z[k];
 	}
-	d->extra[KAPPA][i] = st->gamma * (c->sigma / second);
+	d->extra[KAPPA][i] = st->gamma * (s / second);
 	d->extra[SIGMA_P][i] = second;
-	return second;
+	return isnan(tail) ? tail : second;
 }
 
 /* eps at x' - shift sigma_p z: 1 the base point, 2 the mirrored one. */
-static sf_var eps_at(const sf_model *m, sf_graph *g, int train, const sf_loss *l, double shift)
+static sf_var eps_at(const sf_model *m, sf_graph *g, int train, sf_loss *l, double shift)
 {
-	sf_model_vars v = l->v;
-
-	v.x = sf_sub(g, l->v.x, sf_mul(g, sf_scale(g, l->extra[SIGMA_P], shift), l->z));
-	sf_model_build(m, g, train, &v);
-	return v.eps;
+	return sf_loss_eps_at(m, g, train, l, sf_mul(g, sf_scale(g, l->extra[SIGMA_P], -shift), l->z));
 }
 
 static sf_var loss(const void *state, const sf_model *m, sf_graph *g, int train, sf_loss *l)
@@ -116,8 +134,7 @@ static sf_var loss(const void *state, const sf_model *m, sf_graph *g, int train,
 	const struct lcss *st = state;
 	sf_var eps, norm, trace, base = SF_NOVAR;
 
-	sf_model_build(m, g, train, &l->v);
-	trace = eps = l->v.eps;
+	trace = eps = sf_loss_eps(m, g, train, l);
 	norm = sf_scale(g, sf_sumsq(g, eps), .5);
 	if (st->norm_at == BASE || st->control)
 		base = eps_at(m, g, train, l, 1);
@@ -139,4 +156,4 @@ extern const sf_objective_class sf_objective_lcss;
 const sf_objective_class sf_objective_lcss = {
 	{"lcss", "local curvature smoothing with Stein's identity",
 	 "Osada, Shing, Nishide 2024 (2412.03962)", sizeof(struct lcss), opts, init, NULL},
-	1, 1, 2, NULL, draw, loss};
+	1, 0, 2, NULL, NULL, accepts, displacement, draw, loss};

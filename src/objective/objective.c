@@ -1,18 +1,13 @@
-/* objective.c: what all objectives share: construction, the one rule for what can be combined, times,
- * weights, and the loop that draws a batch. The formulas stand in <scorefield/objective.h>.
+/* objective.c: what all objectives share: construction, times, weights, and the loop that draws a batch. The formulas stand in <scorefield/objective.h>.
  *
  * Importance sampling needs no table: for an affine process g^2/sigma^2 = -d/dt ln(alpha^2/sigma^2), so the
  * cumulative density is the log-SNR itself and its inverse is the process's. Known answer (VP, t_train = 1e-5):
  * the normaliser is 23.8644723654695, the median time .114421449 (Song et al. 2021b, 2101.09258, code).
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "objective/family.h"
+#include "objective/rule.h"
 
 #include <math.h>
 #include <stdio.h>
-
-struct sf_objective {
-	sf_object object;
-};
 
 static const sf_objective_class *class_of(const sf_objective *o)
 {
@@ -38,68 +33,36 @@ void sf_objective_free(sf_objective *o)
 	sf_object_free(o);
 }
 
-int sf_objective_order(const sf_objective *o)
-{
-	return class_of(o)->order;
-}
-
 int sf_objective_extras(const sf_objective *o)
 {
 	return class_of(o)->extras;
 }
 
-int sf_objective_accepts(const sf_objective *o, const sf_model *m)
+int64_t sf_objective_probes(const sf_objective *o)
 {
 	const sf_objective_class *cls = class_of(o);
-	const sf_objective_options *opt = options_of(o);
-	const char *process = sf_process_name(m->process);
 
-	if (cls->needs_kernel && !sf_process_linear(m->process))
-		return sf_fail(m->ctx, SF_EUNSUP,
-		               "objective '%s' needs a closed-form transition kernel, which the nonlinear "
-		               "process '%s' has not", cls->head.name, process);
-	if (sf_process_blocks(m->process) != 1)
-		return sf_fail(m->ctx, SF_EUNSUP, "objective '%s' is for processes of one state block; '%s' "
-		               "has %d", cls->head.name, process, sf_process_blocks(m->process));
-	SF_TRY(sf_model_check(m));
-	if (opt->weight == SF_W_EDM && !(m->sigma_data > 0))
-		return sf_fail(m->ctx, SF_ERANGE, "objective '%s': weight=edm needs sigma-data > 0, it is %g",
-		               cls->head.name, m->sigma_data);
-	if (!(sf_process_t_train(m->process) < sf_process_horizon(m->process)))
-		return sf_fail(m->ctx, SF_ERANGE, "process '%s': the training times %g to %g are empty", process,
-		               sf_process_t_train(m->process), sf_process_horizon(m->process));
-	return cls->accepts ? cls->accepts(o->object.state, m->ctx, m) : SF_OK;
+	return cls->probes ? cls->probes(o->object.state) : 0;
 }
 
-int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train, sf_loss *l)
+int64_t sf_objective_reference(const sf_objective *o)
 {
 	const sf_objective_class *cls = class_of(o);
-	char name[16];
-	int i;
 
-	SF_TRY(sf_objective_accepts(o, m));
-	sf_model_vars_init(&l->v);
-	l->v.x = sf_input(g, "xt", 1, m->rank, m->dim);
-	l->z = sf_input(g, "z", 1, m->rank, m->dim);
-	l->weight = sf_input(g, "weight", 1, 0, NULL);
-	for (i = 0; i < SF_OBJECTIVE_EXTRA; i++) {
-		snprintf(name, sizeof name, "extra%d", i);
-		l->extra[i] = i < cls->extras ? sf_input(g, name, 1, 0, NULL) : SF_NOVAR;
-	}
-	l->loss = cls->loss(o->object.state, m, g, train, l);
-	return sf_graph_status(g);
+	return cls->reference ? cls->reference(o->object.state) : 0;
 }
 
 double sf_objective_weight(const sf_objective *o, const sf_model *m, double t, double sigma_p)
 {
 	const sf_objective_options *opt = options_of(o);
-	double a = sf_process_alpha(m->process, t), s = sf_process_sigma(m->process, t), r = s / a;
+	double a = sf_process_alpha(m->process, t), s = sf_process_scale(m->process, t), r = s / a;
 	double sd = m->sigma_data;
 
 	switch (opt->weight) {
 	case SF_W_SIGMA2: return 1;
 	case SF_W_ONE: return 1 / (s * s);
 	case SF_W_G2: return sf_process_g2(m->process, t) / (s * s);
+	case SF_W_G2_SIGMA2: return sf_process_g2(m->process, t);
 	case SF_W_SIGMA_P2: return sigma_p * sigma_p / (s * s);
 	case SF_W_EDM: return r * r / (sd * sd) + 1;
 	default: return fmin(1, opt->snr_gamma * r * r);
@@ -118,7 +81,16 @@ double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed
 	key.step = step;
 	if (ratio)
 		*ratio = 1;
+	if (sf_objective_still(p))
+		return hi;
 	switch (opt->t) {
+	case SF_T_FIXED:
+		return opt->at;
+	case SF_T_DISCRETE: {
+		double n = (double)sf_process_levels(p);
+
+		return hi * fmin(floor(n * sf_noise_uniform53(key, index, 0)), n - 1) / (n - 1);
+	}
 	case SF_T_STRATIFIED: /* one u for the step, drawn as that of a sample no batch has */
 		u = sf_noise_uniform53(key, ((uint64_t)1 << 48) - 1, 0) + (double)index / (double)batch;
 		t = lo + (hi - lo) * (u - floor(u));
@@ -148,16 +120,6 @@ double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed
 	return fmin(fmax(t, lo), hi);
 }
 
-void sf_draw_noise(const sf_model *m, const sf_draw *d, uint32_t purpose, int64_t i, double *out)
-{
-	sf_noise key;
-
-	key.seed = d->seed;
-	key.purpose = purpose;
-	key.step = d->step;
-	sf_noise_normal_d(m->ctx, key, d->first + (uint64_t)i, 0, (size_t)d->size, out);
-}
-
 struct job {
 	const sf_objective *o;
 	const sf_model *m;
@@ -170,6 +132,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 {
 	const struct job *j = arg;
 	const sf_draw *d = j->d;
+	const sf_objective_class *cls = class_of(j->o);
 	int64_t i, end = (tile + 1) * j->tile < d->n ? (tile + 1) * j->tile : d->n;
 
 	(void)worker;
@@ -180,7 +143,11 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 			d->t[i] = sf_objective_time(j->o, j->m, d->seed, d->step, d->first + (uint64_t)i,
 			                            d->batch ? d->batch : d->n, &ratio);
 		sf_model_coef(j->m, d->t[i], &d->coef[i]);
-		sigma_p = class_of(j->o)->draw(j->o->object.state, j->m, d, i);
+		sigma_p = cls->draw(j->o->object.state, j->m, d, i);
+		if (isnan(sigma_p))
+			return sf_fail(j->m->ctx, SF_EDIVERGED, "objective '%s': the path of a sample under process '%s' left "
+			               "the finite numbers before t = %g; data of a smaller scale or more steps help",
+			               cls->head.name, sf_process_name(j->m->process), d->t[i]);
 		d->weight[i] = ratio * sf_objective_weight(j->o, j->m, d->t[i], sigma_p);
 	}
 	return 0;

@@ -1,4 +1,4 @@
-/* beta.h: the linear schedule that VP and sub-VP share,
+/* beta.h: the linear schedule that VP, sub-VP and the Langevin processes share,
  *
  *     beta(t) = beta_min + t (beta_max - beta_min),   B(t) = integral of beta from 0 to t.
  *
@@ -16,11 +16,15 @@ typedef struct sf_beta {
 	double min, max;
 } sf_beta;
 
+/* For states that start with an sf_beta. */
+#define SF_BETA_OPTIONS                                                                            \
+	{"beta-min", "rate of noise at time 0", SF_OPT_DOUBLE, offsetof(sf_beta, min), "0.1", 1e-9, \
+	 1e6, NULL},                                                                               \
+	{"beta-max", "rate of noise at time 1", SF_OPT_DOUBLE, offsetof(sf_beta, max), "20", 1e-9, \
+	 1e6, NULL}
+
 static const sf_opt sf_beta_options[] = {
-	{"beta-min", "rate of noise at time 0", SF_OPT_DOUBLE, offsetof(sf_beta, min), "0.1", 1e-9,
-	 1e6, NULL},
-	{"beta-max", "rate of noise at time 1", SF_OPT_DOUBLE, offsetof(sf_beta, max), "20", 1e-9,
-	 1e6, NULL},
+	SF_BETA_OPTIONS,
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static inline int sf_beta_check(const sf_beta *s, sf_ctx *ctx, const char *name)

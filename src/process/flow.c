@@ -10,6 +10,7 @@
 #include "process/process.h"
 
 #include <math.h>
+#include <string.h>
 
 int sf_process_perturb(const sf_process *p, int64_t n, int64_t d, const double *x0, const double *t,
                        const double *z, double *xt)
@@ -28,11 +29,10 @@ int sf_process_perturb(const sf_process *p, int64_t n, int64_t d, const double *
 			for (j = 0; j < d; j++)
 				xt[j] = a * x0[j] + s * z[j];
 		} else {
-			double a[2], cov[4], l[4];
+			double a[2], l[4];
 
 			sf_process_mean_column(p, t[i], a);
-			sf_process_cov(p, t[i], cov);
-			sf_block_cholesky(k, cov, l);
+			sf_process_factor(p, t[i], 0, l);
 			for (j = 0; j < d; j++) {
 				double z0 = z[j], z1 = z[d + j], x = x0[j];
 
@@ -158,6 +158,11 @@ void sf_process_prior(const sf_process *p, int64_t n, int64_t d, double *z)
 	int k = sf_process_blocks(p), b;
 	int64_t i, j;
 
+	if (sf_process_record(p)->prior) {
+		for (i = 0; i < n; i++)
+			sf_process_record(p)->prior(p->object.state, k * d, z + i * k * d);
+		return;
+	}
 	sf_process_record(p)->prior_var(p->object.state, var);
 	for (i = 0; i < n; i++)
 		for (b = 0; b < k; b++, z += d)
@@ -171,6 +176,11 @@ void sf_process_prior_logp(const sf_process *p, int64_t n, int64_t d, const doub
 	int k = sf_process_blocks(p), b;
 	int64_t i, j;
 
+	if (sf_process_record(p)->prior_logp) {
+		for (i = 0; i < n; i++)
+			logp[i] = sf_process_record(p)->prior_logp(p->object.state, k * d, x + i * k * d);
+		return;
+	}
 	sf_process_record(p)->prior_var(p->object.state, var);
 	for (i = 0; i < n; i++) {
 		logp[i] = 0;
@@ -182,4 +192,14 @@ void sf_process_prior_logp(const sf_process *p, int64_t n, int64_t d, const doub
 			logp[i] -= 0.5 * (sum / var[b] + (double)d * log(2 * SF_PI * var[b]));
 		}
 	}
+}
+
+void sf_process_position(const sf_process *p, int64_t n, int64_t d, double *x)
+{
+	int64_t i, size = sf_process_blocks(p) * d;
+
+	if (size == d)
+		return;
+	for (i = 1; i < n; i++)
+		memmove(x + i * d, x + i * size, (size_t)d * sizeof *x);
 }

@@ -29,8 +29,9 @@ int sf_process_new(sf_ctx *ctx, const char *spec, sf_process **p)
 /* A class record from outside must hold what its kind needs, or a later call would jump to NULL. */
 static int complete(const sf_process_class *c)
 {
-	int linear = c->drift_matrix && c->diffusion_matrix && c->phi && c->cov;
-	int nonlinear = c->drift && c->diffusion;
+	int linear = c->drift_matrix && c->diffusion_matrix && c->phi && c->cov &&
+	             (c->k == 1 || (c->noise_cov && c->start_var));
+	int nonlinear = c->drift && c->diffusion && c->sigma && c->steps;
 
 	return c->head.name && c->horizon && c->t_train && c->t_sample && c->prior_var &&
 	       c->k >= 1 && c->k <= SF_BLOCKS_MAX && (c->linear ? linear : nonlinear);
@@ -110,6 +111,13 @@ double sf_process_t_sample(const sf_process *p)
 	return sf_process_record(p)->t_sample(p->object.state);
 }
 
+int64_t sf_process_levels(const sf_process *p)
+{
+	const sf_process_class *c = sf_process_record(p);
+
+	return c->levels ? c->levels(p->object.state) : 0;
+}
+
 void sf_process_drift_matrix(const sf_process *p, double t, double *F)
 {
 	sf_process_record(p)->drift_matrix(p->object.state, t, F);
@@ -128,6 +136,21 @@ void sf_process_phi(const sf_process *p, double s, double t, double *Phi)
 void sf_process_cov(const sf_process *p, double t, double *Sigma)
 {
 	sf_process_record(p)->cov(p->object.state, t, Sigma);
+}
+
+void sf_process_noise_cov(const sf_process *p, double t, double *C)
+{
+	if (sf_process_blocks(p) == 1)
+		sf_process_cov(p, t, C);
+	else
+		sf_process_record(p)->noise_cov(p->object.state, t, C);
+}
+
+double sf_process_start_var(const sf_process *p)
+{
+	const sf_process_class *c = sf_process_record(p);
+
+	return c->k == 2 && c->linear ? c->start_var(p->object.state) : 0;
 }
 
 void sf_process_mean_column(const sf_process *p, double t, double *a)
@@ -179,15 +202,25 @@ double sf_process_sigma(const sf_process *p, double t)
 double sf_process_g2(const sf_process *p, double t)
 {
 	const sf_process_class *c = sf_process_record(p);
-	double g = NAN;
+	double G[SF_BLOCKS_MAX * SF_BLOCKS_MAX];
 
-	if (c->k != 1)
-		return NAN;
-	if (c->linear)
-		c->diffusion_matrix(p->object.state, t, &g);
+	if (!c->linear)
+		G[0] = c->diffusion(p->object.state, t);
 	else
-		g = c->diffusion(p->object.state, t);
-	return g * g;
+		c->diffusion_matrix(p->object.state, t, G);
+	return c->linear && c->k == 2 ? G[2] * G[2] + G[3] * G[3] : G[0] * G[0];
+}
+
+double sf_process_scale(const sf_process *p, double t)
+{
+	double l[SF_BLOCKS_MAX * SF_BLOCKS_MAX];
+
+	if (!sf_process_linear(p))
+		return sf_process_record(p)->sigma(p->object.state, t);
+	if (sf_process_blocks(p) == 1)
+		return sf_process_sigma(p, t);
+	sf_process_factor(p, t, 0, l);
+	return l[3];
 }
 
 double sf_process_logsnr(const sf_process *p, double t)

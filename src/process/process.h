@@ -24,6 +24,9 @@ double sf_process_time_beyond(const sf_process *p, double ratio);
 /* Where the mean of u_t starts: the first column of Phi(0,t), (k). */
 void sf_process_mean_column(const sf_process *p, double t, double *a);
 
+/* k = 2: the lower factor L (2,2) of u_t's covariance, given x_0 alone or all of u_0 (path.c). */
+void sf_process_factor(const sf_process *p, double t, int given_velocity, double *l);
+
 /* ---- block.c: k x k symmetric matrices, row-major, k = 1 or 2 ---- */
 /* Lower Cholesky factor; a pivot that rounding made negative counts as 0. */
 void sf_block_cholesky(int k, const double *a, double *l);

@@ -4,7 +4,11 @@
  * The start is the process's prior at T, or N(0, Sigma(start)) where a run starts lower (EDM's
  * sampler begins with latent times its first noise level). The last step x <- E[x_0|x] (Tweedie)
  * is a sampler's habit where noise would remain in its result: Song et al. 2021 (2011.13456),
- * appendix G, find that FID degrades badly without it.
+ * appendix G, find that FID degrades badly without it. Where that mean is not known from the score (two blocks,
+ * nonlinear drifts) it is a step of the reverse SDE to time 0 without its noise, as Dockhorn et al. 2022 (2112.07068)
+ * end every run:
+ *
+ *     u <- u - t [f(u,t) - G G' score(u,t)]
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -32,11 +36,6 @@ static int check_ask(const sf_sampler *s, const sf_process *p, const sf_sample_r
 	if (ask->first_sample >> 48 || (uint64_t)ask->n >> 48 ||
 	    (ask->first_sample + (uint64_t)ask->n) >> 48)
 		return sf_fail(ctx, SF_ERANGE, "sampling: sample numbers go beyond 2^48");
-	if (ask->denoise == 1 && (!sf_process_linear(p) || sf_process_blocks(p) != 1))
-		return sf_fail(ctx, SF_EUNSUP,
-		               "sampling: a final denoising step needs a linear process with one "
-		               "block, not '%s'",
-		               sf_process_name(p));
 	return sf_sampler_accepts(s, p);
 }
 
@@ -44,7 +43,7 @@ static int check_ask(const sf_sampler *s, const sf_process *p, const sf_sample_r
 static int layout(sf_run *run, const sf_sampler_class *c, sf_arena *a, double **grid)
 {
 	size_t numbers;
-	int i, states = c->step && c->work > 1 ? c->work : 1;
+	int i, states = c->step && c->work > 2 ? c->work : 2; /* `denoise` takes two */
 
 	if (sf_mul_size((size_t)run->n, (size_t)run->size, &numbers) < 0)
 		return sf_fail(run->ctx, SF_ERANGE,
@@ -144,20 +143,28 @@ static int walk(const sf_sampler *s, sf_run *run, int64_t *spent)
 	return SF_OK;
 }
 
-/* x <- E[x_0|x] at the time the run ended at. */
+/* x <- E[x_0|x], or one noiseless step, from the time the run ended at. */
 static int denoise(sf_run *run, double t, int64_t step, int64_t *spent)
 {
+	int64_t i, total = run->n * run->size;
+
 	SF_TRY(sf_run_pay(run, spent, 1, t));
-	SF_TRY(sf_run_read(run, SF_DENOISED, t, run->x, run->work[0]));
-	memcpy(run->x, run->work[0], (size_t)(run->n * run->size) * sizeof *run->x);
+	if (sf_process_linear(run->process) && sf_process_blocks(run->process) == 1) {
+		SF_TRY(sf_run_read(run, SF_DENOISED, t, run->x, run->work[0]));
+		memcpy(run->x, run->work[0], (size_t)total * sizeof *run->x);
+	} else {
+		SF_TRY(sf_run_drift(run, t, run->x, 1, run->work[0], run->work[1]));
+		for (i = 0; i < total; i++)
+			run->x[i] -= t * run->work[1][i];
+	}
 	SF_TRY(sf_run_finite(run, run->x, run->n, step, 0));
 	return sf_run_observe(run, step, 0);
 }
 
-/* Whether Tweedie's step follows a run that ends at t. */
+/* Whether a denoising step follows a run that ends at t. */
 static int wants_denoise(const sf_sampler *s, const sf_run *run, double t)
 {
-	if (t <= 0 || !sf_process_linear(run->process) || sf_process_blocks(run->process) != 1)
+	if (t <= 0)
 		return 0;
 	return run->ask->denoise < 0 ? (sf_sampler_flags(s) & SF_SAMPLER_DENOISE) != 0
 	                             : run->ask->denoise;

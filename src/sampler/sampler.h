@@ -10,7 +10,7 @@
 
 enum {
 	SF_SAMPLER_STOCHASTIC = 1, /* draws noise after the prior */
-	SF_SAMPLER_DENOISE = 2,    /* ends with Tweedie's step where the grid ends above zero */
+	SF_SAMPLER_DENOISE = 2,    /* ends with a denoising step where the grid ends above zero */
 	SF_SAMPLER_SCALAR = 4,     /* needs a linear process with one block: sigma(t)/alpha(t) */
 	SF_SAMPLER_MEAN = 8, /* its last step leaves the noise out by itself, if run->denoise */
 	SF_SAMPLER_WORK = 12 /* most scratch states of a method */
@@ -29,7 +29,7 @@ typedef struct sf_run {
 	double *x;               /* the state, stepped in place */
 	double *time;            /* (n), for the score */
 	double *work[SF_SAMPLER_WORK]; /* what the record asks for; kept between steps (history) */
-	int denoise;             /* the caller wants a last step without noise, or Tweedie's */
+	int denoise;             /* the caller wants a last step without noise */
 } sf_run;
 
 /* Samples that choose their own steps, packed: only those under way are in the first m rows. Time

@@ -71,24 +71,9 @@ double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g,
 int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const void *grad, double gscale);
 
 /* ---- step.c: the batch of one step ---- */
-enum { SF_STEP_XT, SF_STEP_Z, SF_STEP_WEIGHT, SF_STEP_C_IN, SF_STEP_C_NOISE, SF_STEP_E_X, SF_STEP_E_F,
-       SF_STEP_LABEL, SF_STEP_EXTRA, SF_STEP_INPUTS = SF_STEP_EXTRA + SF_OBJECTIVE_EXTRA };
-typedef struct sf_step_batch {
-	const sf_setup *s;
-	sf_graph *g;
-	sf_plan *plan;
-	sf_loss l;
-	sf_draw draw;
-	double *x0;
-	double *label;
-	void *in[SF_STEP_INPUTS]; /* of the plan's type; NULL where the graph has no such input */
-	void *loss, *grad;        /* (batch), flat */
-	int64_t shards, total;
-} sf_step_batch;
-int sf_step_open(const sf_setup *s, sf_step_batch *b);
-void sf_step_close(sf_step_batch *b);
-/* Draws step number `step` (from 0) and runs it: b->grad holds the gradient of the batch's sum, *loss the mean. */
-int sf_step_run(sf_step_batch *b, const void *params, int64_t step, double *loss);
+int sf_step_open(const sf_setup *s, sf_batch **b);
+/* Draws step number `step` (from 0) and runs it: the batch's gradient is that of the sum, *loss the mean. */
+int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss);
 
 /* ---- rundir.c ---- */
 typedef struct sf_rundir {

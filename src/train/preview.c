@@ -65,7 +65,7 @@ int sf_preview(const sf_setup *s, const void *ema, sf_rundir *r, int64_t step, c
 	int rc;
 
 	SF_TRY(sf_rundir_path(s->ctx, r->dir, "samples", step, images ? ".png" : ".npy", path, size));
-	x = sf_alloc((size_t)n, (size_t)s->info.size * sizeof *x);
+	x = sf_alloc((size_t)n * (size_t)sf_process_blocks(s->process), (size_t)s->info.size * sizeof *x);
 	if (!x)
 		return sf_fail(s->ctx, SF_ENOMEM, "%s: out of memory", path);
 	rc = sf_model_score(&s->model, s->type, ema, set->sample.batch, &score);
@@ -78,6 +78,7 @@ int sf_preview(const sf_setup *s, const void *ema, sf_rundir *r, int64_t step, c
 		run.steps = set->sample.steps;
 		run.grid = s->grid;
 		rc = sf_sample(s->sampler, score, &run, x, NULL);
+		sf_process_position(s->process, n, s->info.size, x);
 	}
 	if (rc == 0)
 		rc = images ? write_grid(s, n, x, path) : write_points(s, n, x, path);

@@ -33,6 +33,7 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	SF_TRY(sf_net_new(s->ctx, set->net.spec, &s->net));
 	SF_TRY(sf_param_find(s->ctx, set->model.parametrisation, &m->param));
 	m->ctx = s->ctx;
+	m->type = s->type;
 	m->net = s->net;
 	m->process = s->process;
 	m->sigma_data = set->model.sigma_data > 0 ? set->model.sigma_data : s->view.std;

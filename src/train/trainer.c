@@ -16,7 +16,7 @@ struct sf_trainer {
 	sf_ctx *ctx;
 	const sf_settings *set;
 	sf_setup s;
-	sf_step_batch b;
+	sf_batch *b;
 	sf_state st;
 	sf_rundir dir;   /* dir.dir NULL: no files */
 	double *partial; /* of the norm */
@@ -40,16 +40,16 @@ static int start_state(sf_trainer *t, const char *dir, int resume)
 	char path[SF_PATH_MAX];
 	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
 
-	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(t->b.g), &t->st));
+	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(sf_batch_graph(t->b)), &t->st));
 	if (resume && sf_run_latest(t->ctx, dir, path, sizeof path, &t->saved) == 0) {
-		SF_TRY(sf_checkpoint_load(&t->s, t->b.g, path, &t->st));
+		SF_TRY(sf_checkpoint_load(&t->s, sf_batch_graph(t->b), path, &t->st));
 		if (t->st.step > t->set->train.steps)
 			return sf_fail(t->ctx, SF_ERANGE, "%s: is at step %lld, [train] steps is %lld", path,
 			               (long long)t->st.step, (long long)t->set->train.steps);
 		return SF_OK;
 	}
 	t->saved = -1;
-	sf_param_init(t->b.g, t->b.draw.seed, t->s.type, t->st.param);
+	sf_param_init(sf_batch_graph(t->b), sf_batch_draw(t->b)->seed, t->s.type, t->st.param);
 	memcpy(t->st.ema, t->st.param, (size_t)t->st.total * e);
 	return SF_OK;
 }
@@ -97,7 +97,7 @@ void sf_trainer_free(sf_trainer *t)
 	sf_rundir_close(&t->dir);
 	sf_free(t->partial);
 	sf_state_free(&t->st);
-	sf_step_close(&t->b);
+	sf_batch_free(t->b);
 	sf_setup_close(&t->s);
 	sf_free(t);
 }
@@ -114,7 +114,7 @@ const sf_state *sf_trainer_state(const sf_trainer *t)
 
 void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info)
 {
-	sf_plan_describe(t->b.plan, info);
+	sf_batch_describe(t->b, info);
 }
 
 static int save(sf_trainer *t)
@@ -123,7 +123,7 @@ static int save(sf_trainer *t)
 		return SF_OK;
 	SF_TRY(sf_rundir_path(t->ctx, t->dir.dir, "checkpoint", t->st.step, ".safetensors", t->checkpoint,
 	                      sizeof t->checkpoint));
-	SF_TRY(sf_checkpoint_save(&t->s, t->b.g, &t->st, t->checkpoint));
+	SF_TRY(sf_checkpoint_save(&t->s, sf_batch_graph(t->b), &t->st, t->checkpoint));
 	t->saved = t->st.step;
 	sf_rundir_prune(&t->dir, t->set->train.keep);
 	return SF_OK;
@@ -134,13 +134,13 @@ static int one_step(sf_trainer *t, double *loss, double *norm)
 	sf_state *st = &t->st;
 	double batch = (double)t->set->train.batch;
 
-	SF_TRY(sf_step_run(&t->b, st->param, st->step, loss));
-	*norm = sf_train_norm(t->ctx, st->type, st->total, t->b.grad, t->partial) / batch;
+	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, loss));
+	*norm = sf_train_norm(t->ctx, st->type, st->total, sf_batch_gradient(t->b), t->partial) / batch;
 	if (!isfinite(*loss) || !isfinite(*norm))
 		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the %s is not finite (learning rate %g)",
 		               (long long)st->step + 1, isfinite(*loss) ? "gradient" : "loss",
 		               sf_train_lr(t->set, st->step));
-	SF_TRY(sf_train_update(t->ctx, t->set, st, t->b.grad, sf_train_clip(t->set, *norm) / batch));
+	SF_TRY(sf_train_update(t->ctx, t->set, st, sf_batch_gradient(t->b), sf_train_clip(t->set, *norm) / batch));
 	st->loss_sum += *loss;
 	st->loss_n++;
 	return SF_OK;

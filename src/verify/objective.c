@@ -39,26 +39,26 @@ static int sigma_points(sf_trial *r, double t)
 	int k, i, j;
 
 	factor(L);
-	r->d.n = POINTS;
+	r->d->n = POINTS;
 	for (k = 0; k < POINTS; k++)
-		r->t[k] = t;
-	SF_TRY(sf_objective_draw_at(r->objective, &r->m, &r->d));
-	memset(r->z, 0, sizeof r->z);
+		r->d->t[k] = t;
+	SF_TRY(sf_objective_draw_at(r->objective, &r->m, r->d));
+	memset(r->d->z, 0, sizeof *r->d->z * SF_TRIAL_N * D);
 	for (k = 0; k < POINTS; k++) {
 		double u[D] = {0}, side = k % 2 ? -root : root;
 		int axis = k / 2;
-		const sf_coef *c = &r->coef[k];
+		const sf_coef *c = &r->d->coef[k];
 
 		if (axis < D)
 			u[axis] = side;
 		else
-			r->z[k * D + axis - D] = side;
+			r->d->z[k * D + axis - D] = side;
 		for (i = 0; i < D; i++) {
 			double x = M[i];
 
 			for (j = 0; j <= i; j++)
 				x += L[i][j] * u[j];
-			r->xt[k * D + i] = c->alpha * x + c->sigma * r->z[k * D + i];
+			r->d->xt[k * D + i] = c->alpha * x + c->sigma * r->d->z[k * D + i];
 		}
 	}
 	return SF_OK;
@@ -223,8 +223,8 @@ static int lcss_is_dsm(sf_ctx *ctx, sf_row *row)
 		double z2 = 0;
 
 		for (k = 0; k < D; k++)
-			z2 += lcss->z[i * D + k] * lcss->z[i * D + k];
-		sf_worst(&worst, lcss->loss[i] + lcss->weight[i] * z2 / 2, dsm->loss[i], lcss->weight[i]);
+			z2 += lcss->d->z[i * D + k] * lcss->d->z[i * D + k];
+		sf_worst(&worst, lcss->loss[i] + lcss->d->weight[i] * z2 / 2, dsm->loss[i], lcss->d->weight[i]);
 	}
 	sf_trial_close(dsm);
 	sf_trial_close(lcss);
