@@ -1,6 +1,7 @@
 # Data that is installed: presets, the digits, completions.
-SF_PRESETS = %reldir%/presets/checkerboard.ini %reldir%/presets/digits.ini \
-	%reldir%/presets/fashion-mnist.ini %reldir%/presets/swiss-roll.ini %reldir%/presets/tiny.ini
+SF_PRESETS = %reldir%/presets/checkerboard.ini %reldir%/presets/cld-swiss-roll.ini %reldir%/presets/digits.ini %reldir%/presets/double-well.ini \
+	%reldir%/presets/fashion-mnist.ini %reldir%/presets/objectives.ini %reldir%/presets/objectives-mixture.ini \
+	%reldir%/presets/swiss-roll.ini %reldir%/presets/tiny.ini
 presetsdir = $(pkgdatadir)/presets
 dist_presets_DATA = $(SF_PRESETS)
 dist_pkgdata_DATA = %reldir%/digits-images-idx3-ubyte.gz %reldir%/digits-labels-idx1-ubyte.gz \

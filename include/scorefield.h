@@ -8,6 +8,7 @@
 #include <scorefield/graph.h>
 #include <scorefield/grid.h>
 #include <scorefield/io.h>
+#include <scorefield/metric.h>
 #include <scorefield/net.h>
 #include <scorefield/noise.h>
 #include <scorefield/object.h>
@@ -16,6 +17,7 @@
 #include <scorefield/sampler.h>
 #include <scorefield/score.h>
 #include <scorefield/train.h>
+#include <scorefield/variance.h>
 #include <scorefield/verify.h>
 
 #endif

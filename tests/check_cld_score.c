@@ -149,7 +149,7 @@ START_TEST(extremes)
 {
 	static const char *const specs[] = {"cld:beta0=1e6,beta1=1e6", "cld:beta0=1e-9", "cld:m-inv=1e6", "cld:m-inv=1e-6",
 	                                    "cld:friction=1000,beta0=1e6", "cld:friction=0.001,beta0=1e6", "cld:gamma=0",
-	                                    "cld:gamma=1000", "cld:eps=1", "cld:m-inv=1e6,beta0=1e6,friction=1e-6"};
+	                                    "cld:gamma=1000", "cld:eps=1", "cld:m-inv=1e6,beta0=1e6,friction=3e-6"};
 	sf_ctx *ctx = ck_ctx();
 	double t, S[4];
 	size_t i, k;

@@ -288,6 +288,49 @@ START_TEST(mixture_of_one)
 }
 END_TEST
 
+/* A circle in every pair of coordinates: E x = 0, E|x|^2 = d (radius^2/2 + std^2), all radii the same; the score is
+ * the gradient of log p. */
+START_TEST(gaussians_of_many_dimensions)
+{
+	static const int dims[] = {5, 16, 64};
+	double x[64], m[64] = {0}, s[64], l, up, down, sq = 0, h = 1e-5, noise = 0.1;
+	int d0 = dims[_i], i, k, label;
+	char spec[80];
+
+	snprintf(spec, sizeof spec, "gaussians:dim=%d,std=%g,radius=2,number=5", d0, noise);
+	make(spec);
+	ck_assert_int_eq(sf_data_describe(d)->size, d0);
+	for (i = 0; i < RECORDS / 4; i++) {
+		sf_data_read(d, i, x, &label);
+		for (k = 0; k < d0; k++) {
+			m[k] += x[k] / (RECORDS / 4);
+			sq += x[k] * x[k] / (RECORDS / 4);
+		}
+		for (k = 0; k + 1 < d0; k += 2)
+			assert_close(hypot(x[k], x[k + 1]), 2, 0, 6 * noise);
+		/* the first plane's angle names the centre */
+		assert_close(cos(atan2(x[1], x[0]) - 2 * SF_PI * label / 5), 1, 0, .1);
+	}
+	for (k = 0; k < d0; k++) /* a coordinate's variance is 2 to 2.01; a frequency that is a multiple of 5 would give 2 here */
+		assert_close(m[k], 0, 0, 5 * sqrt(2.01 * 4 / RECORDS));
+	/* an odd last coordinate is a cosine alone, whose mean square over the centres is a half too */
+	assert_close(sq, d0 * (2 + noise * noise), .01, 0);
+	for (k = 0; k < d0; k++)
+		x[k] = .7 * cos(k);
+	assert_ok(ctx, sf_data_logp(d, x, .8, 1.5, &l, s));
+	for (k = 0; k < d0; k++) {
+		double at = x[k];
+
+		x[k] = at + h;
+		assert_ok(ctx, sf_data_logp(d, x, .8, 1.5, &up, NULL));
+		x[k] = at - h;
+		assert_ok(ctx, sf_data_logp(d, x, .8, 1.5, &down, NULL));
+		x[k] = at;
+		assert_close(s[k], (up - down) / (2 * h), 1e-6, 1e-7);
+	}
+}
+END_TEST
+
 START_TEST(reproducible)
 {
 	double a[2], b[2], c[2];
@@ -320,6 +363,7 @@ START_TEST(refused)
 	         {"mixture:weights=1:-1", SF_ERANGE, "weights"},
 	         {"gaussians:std=0", SF_ERANGE, "std"},
 	         {"gaussians:number=65", SF_ERANGE, "number"},
+	         {"gaussians:dim=65", SF_ERANGE, "dim"},
 	         {"moons:seed=-1", SF_ERANGE, "seed"},
 	         {"checkerbord", SF_ENAME, "checkerboard"},
 	         {"rings:numbers=3", SF_ENAME, "'number'"}};
@@ -353,6 +397,7 @@ int main(void)
 	tcase_add_loop_test(t, score_is_gradient, 0, (int)(sizeof densities / sizeof *densities));
 	tcase_add_test(t, checkerboard_far_away);
 	tcase_add_test(t, mixture_of_one);
+	tcase_add_loop_test(t, gaussians_of_many_dimensions, 0, 3);
 	tcase_add_test(t, reproducible);
 	tcase_add_test(t, refused);
 	suite_add_tcase(s, t);

@@ -2,15 +2,15 @@
 # is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
 
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
-	%reldir%/check_data %reldir%/check_draw %reldir%/check_graph %reldir%/check_grid \
-	%reldir%/check_hessian %reldir%/check_images %reldir%/check_io %reldir%/check_kernel \
+	%reldir%/check_combinations %reldir%/check_data %reldir%/check_draw %reldir%/check_energy %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_graph %reldir%/check_grid \
+	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_kernel %reldir%/check_lcss %reldir%/check_levels %reldir%/check_local %reldir%/check_metric \
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
-	%reldir%/check_objective %reldir%/check_plan \
-	%reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
-	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_toys %reldir%/check_train \
-	%reldir%/check_verify %reldir%/check_view
-SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
-	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/verify.sh
+	%reldir%/check_objective %reldir%/check_path %reldir%/check_plan \
+	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
+	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_toys %reldir%/check_train \
+	%reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
+SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/evaluate.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
+	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
 	%reldir%/verify.sh
@@ -27,7 +27,7 @@ endif
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h \
 	%reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
-	%reldir%/model_case.c %reldir%/model_case.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
+	%reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \
 	%reldir%/support.h
 LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)

@@ -22,7 +22,7 @@ typedef struct parts {
 	sf_model m;
 } parts;
 
-static void open_parts(parts *p, const char *net, const char *process, const char *param, const char *objective,
+static inline void open_parts(parts *p, const char *net, const char *process, const char *param, const char *objective,
                        int rank, const int64_t *dim)
 {
 	int i;
@@ -45,7 +45,7 @@ static void open_parts(parts *p, const char *net, const char *process, const cha
 	assert_ok(p->ctx, sf_objective_accepts(p->o, &p->m));
 }
 
-static void close_parts(parts *p)
+static inline void close_parts(parts *p)
 {
 	sf_objective_free(p->o);
 	sf_net_free(p->net);
@@ -60,7 +60,7 @@ typedef struct batch {
 	sf_coef coef[N];
 } batch;
 
-static void draw_batch(parts *p, batch *b, uint32_t step)
+static inline void draw_batch(parts *p, batch *b, uint32_t step)
 {
 	int i;
 

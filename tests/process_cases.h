@@ -185,4 +185,41 @@ static const sf_process_class decay = {
 	.t_sample = case_soon,
 	.prior_var = case_prior};
 
+/* ---- crawl: decay as if nothing were known of it but drift and noise; its steps as a test wants them ---- */
+
+static int64_t crawl_count;
+
+static void crawl_drift(const void *st, int64_t d, const double *x, double t, double *f)
+{
+	(void)st;
+	(void)t;
+	while (d-- > 0)
+		f[d] = -1.5 * x[d];
+}
+
+static double crawl_diffusion(const void *st, double t)
+{
+	(void)st;
+	(void)t;
+	return 0.8;
+}
+
+static int64_t crawl_steps(const void *st)
+{
+	(void)st;
+	return crawl_count;
+}
+
+static const sf_process_class crawl = {
+	.head = {"crawl", "test", "test", 1, NULL, NULL, NULL},
+	.k = 1,
+	.sigma = well_scale,
+	.drift = crawl_drift,
+	.diffusion = crawl_diffusion,
+	.steps = crawl_steps,
+	.horizon = case_one,
+	.t_train = case_soon,
+	.t_sample = case_soon,
+	.prior_var = case_prior};
+
 #endif

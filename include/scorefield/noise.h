@@ -36,6 +36,7 @@ enum {
 	SF_NOISE_PRIOR = 4096, /* samplers: start */
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */
+	SF_NOISE_EVALUATE, /* metrics: the noise of what a model is measured on */
 	SF_NOISE_USER = 8192
 };
 

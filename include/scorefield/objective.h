@@ -17,7 +17,8 @@
  *     one       lambda = 1            w = 1/sigma^2
  *     g2        lambda = g^2          w = g^2/sigma^2             likelihood weighting, Song et al. 2021b
  *     g2-sigma2 lambda = g^2 sigma^2  w = g^2                     Dockhorn et al. 2022, "reweighted, version 1"
- *     sigma-p2  lambda = sigma_p^2    w = sigma_p^2/sigma^2       LCSS's perturbation; elsewhere as sigma2
+ *     sigma-p2  lambda = sigma_p^2    w = sigma_p^2/sigma^2       sigma_p: LCSS's perturbation, local-dsm's increment, of two
+ *                                                                blocks dsm's own kernel; elsewhere as sigma2
  *     edm       on |D - x_0|^2/2: (r^2 + sd^2)/(r sd)^2           w = (r^2 + sd^2)/sd^2, Karras et al. 2022
  *     min-snr   w = min(1, gamma r^2)                             Hang et al. 2023
  *

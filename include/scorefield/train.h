@@ -85,6 +85,9 @@ SF_API void sf_setup_free_weights(void *params);
 /* The newest checkpoint ("checkpoint-STEP.safetensors") of a run directory, or `path` itself where it is a file.
  * SF_EIO where there is none. step may be NULL. */
 SF_API int sf_run_latest(sf_ctx *ctx, const char *path, char *checkpoint, size_t size, int64_t *step);
+/* Steps of the checkpoints in a run directory, rising; *step is freed with free(). SF_EIO where there is none. And the name of one. */
+SF_API int sf_run_checkpoints(sf_ctx *ctx, const char *dir, int64_t **step, int64_t *n);
+SF_API int sf_run_checkpoint(sf_ctx *ctx, const char *dir, int64_t step, char *path, size_t size);
 
 /* ---- trainer ---- */
 typedef struct sf_trainer sf_trainer;

@@ -230,10 +230,11 @@ static int unknown_family(const char *name)
 	const char *const *f = sf_families();
 	int n = 0;
 
-	for (; *f && n < 28; f++)
+	for (; *f && n < 27; f++)
 		valid[n++] = *f;
 	valid[n++] = "preset";
 	valid[n++] = "config";
+	valid[n++] = "combinations";
 	valid[n] = NULL;
 	return unknown("family", name, valid, STATUS_INPUT);
 }
@@ -253,6 +254,8 @@ static int run(sf_ctx *ctx, const void *options, int n, char **word)
 			return fail(STATUS_USAGE, "list: 'config' takes no name");
 		return list_keys(opts);
 	}
+	if (strcmp(word[0], "combinations") == 0)
+		return list_combinations(ctx, opts, n > 1 ? word[1] : NULL);
 	if (!sf_members(word[0]))
 		return unknown_family(word[0]);
 	if (n == 1) {
@@ -274,8 +277,9 @@ const command list_command = {
 	"list",
 	"List processes, networks, samplers, data sets, presets and their options",
 	"[FAMILY [NAME]]",
-	"Families: process score grid net objective sampler metric data preset config.\n"
-	"'config' lists the keys of a configuration. With --quiet, names alone.\n",
+	"Families: process score grid net objective sampler metric data preset config combinations.\n"
+	"'config' lists the keys of a configuration, 'combinations [OBJECTIVE]' what goes\n"
+	"together. With --quiet, names alone.\n",
 	NULL,
 	sizeof(common),
 	0,

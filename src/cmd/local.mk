@@ -2,7 +2,9 @@ scorefield_SOURCES = \
 	%reldir%/bench.c \
 	%reldir%/canvas.c \
 	%reldir%/cmd.h \
+	%reldir%/combinations.c \
 	%reldir%/data.c \
+	%reldir%/evaluate.c \
 	%reldir%/gnuplot.c \
 	%reldir%/image.c \
 	%reldir%/image.h \
@@ -25,5 +27,6 @@ scorefield_SOURCES = \
 	%reldir%/step.h \
 	%reldir%/term.c \
 	%reldir%/train.c \
+	%reldir%/variance.c \
 	%reldir%/verify.c \
 	%reldir%/where.c

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&train_command,  &sample_command, &plot_command,
+static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &plot_command,
 					  &verify_command, &list_command,   &inspect_command,
-					  &data_command,   &bench_command,  NULL};
+					  &data_command,   &bench_command,  &variance_command, NULL};
 
 /* The one place where a code of the library becomes an exit status. */
 static int exit_status(int rc)

@@ -86,9 +86,10 @@ int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model
 		rc = configure(opts, want, config, m);
 	if (rc == 0)
 		rc = sf_setup_open(ctx, m->config,
-		                   SF_SETUP_SAMPLER | (want->with_data ? SF_SETUP_DATA : 0),
+		                   (want->no_sampler ? 0 : SF_SETUP_SAMPLER) |
+		                           (want->with_data ? SF_SETUP_DATA : 0),
 		                   m->checkpoint, &m->setup);
-	if (rc == 0)
+	if (rc == 0 && !want->no_sampler)
 		rc = sf_sampler_accepts(m->setup.sampler, m->setup.process);
 	if (rc == 0)
 		rc = sf_setup_weights(&m->setup, m->checkpoint, want->raw, &m->weights);

@@ -23,6 +23,7 @@ typedef struct model_request { /* what the command line says about it; NULL or -
 	int64_t steps, nfe;
 	int raw;       /* the weights as trained instead of their moving average */
 	int with_data; /* open the data set too */
+	int no_sampler; /* the score alone is wanted */
 } model_request;
 
 int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m);

@@ -56,6 +56,8 @@ int plot_model(sf_ctx *ctx, const plot_opts *o, const char *path, int with_data,
 	want.nfe = o->nfe;
 	want.raw = o->raw;
 	want.with_data = with_data;
+	want.no_sampler = 0;
+	want.no_sampler = 0;
 	return model_open(ctx, &o->common, &want, m);
 }
 

@@ -312,6 +312,8 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	want.nfe = o->nfe;
 	want.raw = o->raw;
 	want.with_data = 0;
+	want.no_sampler = 0;
+	want.no_sampler = 0;
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)
 		return rc;

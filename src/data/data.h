@@ -55,7 +55,7 @@ void sf_toy_noise(const sf_data *d, int64_t seed, int64_t index, double u[4], do
 /* ---- normals.c: mixtures sum_k w_k N(m_k, s_k^2 I) in d dimensions ---- */
 typedef struct sf_normals {
 	int n, d;
-	double w[SF_LIST_MAX], mean[SF_LIST_MAX * 2], std[SF_LIST_MAX]; /* weights add up to 1 */
+	double w[SF_LIST_MAX], mean[SF_LIST_MAX * SF_LIST_MAX], std[SF_LIST_MAX]; /* (n), (n,d), (n); weights add up to 1 */
 } sf_normals;
 void sf_normals_read(const sf_data *d, const sf_normals *m, int64_t seed, int64_t index, double *x,
                      int *label);

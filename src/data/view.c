@@ -6,7 +6,8 @@
  *     standard        mean, deviation/std over all coordinates
  *
  * Draw k is record pi_e(k mod n) in epoch e = k / n, for a permutation pi_e keyed by (seed, e); a
- * source without end gives its record k. So any worker can make any draw, and a resumed run goes on
+ * source without end gives its record k. Steps with a reference batch keep to one epoch, whose permutation makes their
+ * records a uniform draw without replacement; what is not theirs is shuffled again, keyed by the step. So any worker can make any draw, and a resumed run goes on
  * where it was. Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with
  * it 1/12 to the variance.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -15,6 +16,9 @@
 #include <math.h>
 
 enum { STATISTICS = 10000, PIECE = 256 };
+
+/* Draws that no step takes for its own start here. */
+static const uint64_t BEYOND = (uint64_t)1 << 46;
 
 /* Mean and deviation of all coordinates of the first records, in index order. Sums run around `lo`,
  * so that an offset does not swallow the deviation; grey levels give exact sums. */
@@ -143,15 +147,18 @@ static void scale(const sf_view *v, double *x)
 		x[i] = (x[i] - v->shift) / v->scale;
 }
 
-void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
+/* Position `at` of epoch `epoch`. */
+static uint64_t shuffled(const sf_view *v, uint64_t epoch, uint64_t at)
 {
-	uint64_t n = (uint64_t)v->data->info.n, index = draw;
+	sf_noise key = {v->seed, SF_NOISE_ORDER, 0};
 
-	if (n) {
-		sf_noise key = {v->seed, SF_NOISE_ORDER, (uint32_t)(draw / n)};
+	key.step = (uint32_t)epoch;
+	return sf_noise_permute(key, (uint64_t)v->data->info.n, at);
+}
 
-		index = sf_noise_permute(key, n, draw % n);
-	}
+/* Record `index`, flipped and dequantised as draw number `draw`. */
+static void read(const sf_view *v, uint64_t index, uint64_t draw, double *x, int *label)
+{
 	sf_data_read(v->data, (int64_t)index, x, label);
 	if (v->flip) {
 		sf_noise key = {v->seed, SF_NOISE_FLIP, 0};
@@ -164,6 +171,35 @@ void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
 	if (v->dequantise)
 		dequantise(v, draw, x);
 	scale(v, x);
+}
+
+void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
+{
+	uint64_t n = (uint64_t)v->data->info.n;
+
+	read(v, n ? shuffled(v, draw / n, draw % n) : draw, draw, x, label);
+}
+
+void sf_view_reference(const sf_view *v, uint64_t step, int64_t batch, int64_t rows, int64_t row, double *x, int *label)
+{
+	uint64_t n = (uint64_t)v->data->info.n, b = (uint64_t)batch, i = (uint64_t)row, draw, per, own, at;
+
+	draw = i < b ? step * b + i : BEYOND + step * ((uint64_t)rows - b) + (i - b);
+	if (!n) {
+		read(v, draw, draw, x, label);
+		return;
+	}
+	per = n / b; /* steps in an epoch */
+	own = step % per * b;
+	at = own + i;
+	if (i >= b) { /* a permutation of the positions that are not the step's own */
+		sf_noise key = {v->seed, SF_NOISE_REFERENCE, 0};
+
+		key.step = (uint32_t)step;
+		at = sf_noise_permute(key, n - b, i - b);
+		at += at < own ? 0 : b;
+	}
+	read(v, shuffled(v, step / per, at), draw, x, label);
 }
 
 void sf_view_read(const sf_view *v, int64_t index, double *x, int *label)

@@ -102,7 +102,7 @@ static size_t scratch(const sf_plan *p, const sf_work *s)
 		return (size_t)(SF_SLOTS + SF_FETCH) * SF_BLOCK;
 	switch ((int)v->node.op) {
 	case SF_OP_SUM_TO:
-		return 16;
+		return SUM_ROOM;
 	case SF_OP_MATMUL:
 		return matmul_scratch(p, s);
 	case SF_OP_CONV:

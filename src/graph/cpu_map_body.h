@@ -7,32 +7,39 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Spreads elements [e, e + n) of an operand that repeats by coordinates into o. */
+/* Spreads elements [e, e + n) of an operand that repeats by coordinates into o. Rows may be short: coordinates are divided
+ * out once and then count up. */
 static void fetch_grid(const sf_view *v, const T *p, int64_t e, int64_t n, T *o)
 {
 	const int64_t *d = v->dim, *s = v->stride;
+	int64_t at[SF_MAXRANK], row, i; /* row: where at[3] = 0 */
+	int k;
 
+	for (k = SF_MAXRANK - 1; k >= 0; k--) {
+		at[k] = e % d[k];
+		e /= d[k];
+	}
+	row = e * v->sample + at[0] * s[0] + at[1] * s[1] + at[2] * s[2];
 	while (n > 0) {
-		int64_t rest = e, at3, at2, at1, run, i;
-		const T *a;
+		int64_t run = least(d[3] - at[3], n);
 
-		at3 = rest % d[3];
-		rest /= d[3];
-		at2 = rest % d[2];
-		rest /= d[2];
-		at1 = rest % d[1];
-		rest /= d[1];
-		a = p + at3 * s[3] + at2 * s[2] + at1 * s[1] + rest % d[0] * s[0] +
-		    rest / d[0] * v->sample;
-		run = least(d[3] - at3, n);
 		if (s[3] == 1)
-			memcpy(o, a, (size_t)run * sizeof *o);
+			memcpy(o, p + row + at[3], (size_t)run * sizeof *o);
 		else
 			for (i = 0; i < run; i++)
-				o[i] = *a;
-		e += run;
+				o[i] = p[row];
 		n -= run;
 		o += run;
+		at[3] = 0;
+		row += s[2];
+		for (k = 2; k > 0 && ++at[k] == d[k]; k--) {
+			at[k] = 0;
+			row += s[k - 1] - d[k] * s[k];
+		}
+		if (k == 0 && ++at[0] == d[0]) {
+			at[0] = 0;
+			row += v->sample - d[0] * s[0];
+		}
 	}
 }
 

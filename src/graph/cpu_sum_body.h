@@ -9,8 +9,19 @@ typedef struct group {
 	int kept;
 } group;
 
+/* Rows of several groups, each summed over all rows and to one number (group normalisation's): first over the rows, by `room`. */
+enum { SUM_ROOM = 1024 };
+static void sum_segments(const KERN *k, const group *g, const T *a, T *room, T *o)
+{
+	int64_t segments = g[1].size, length = g[2].size, i;
+
+	k->sum_rows(g[0].size, segments * length, a, 0, room);
+	for (i = 0; i < segments; i++)
+		o[i] += k->sum(length, room + i * length);
+}
+
 /* o += a summed over the groups that are not kept. */
-static void sum_groups(const KERN *k, const group *g, int groups, const T *a, T *o)
+static void sum_groups(const KERN *k, const group *g, int groups, const T *a, T *room, T *o)
 {
 	int64_t in = 1, out = 1, i;
 	int j;
@@ -21,13 +32,15 @@ static void sum_groups(const KERN *k, const group *g, int groups, const T *a, T 
 		o[0] += k->sum(g[0].size, a);
 	} else if (groups == 2 && !g[0].kept && g[1].kept) {
 		k->sum_rows(g[0].size, g[1].size, a, 1, o);
+	} else if (groups == 3 && !g[0].kept && g[1].size * g[2].size <= SUM_ROOM) {
+		sum_segments(k, g, a, room, o);
 	} else {
 		for (j = 1; j < groups; j++) {
 			in *= g[j].size;
 			out *= g[j].kept ? g[j].size : 1;
 		}
 		for (i = 0; i < g[0].size; i++)
-			sum_groups(k, g + 1, groups - 1, a + i * in, g[0].kept ? o + i * out : o);
+			sum_groups(k, g + 1, groups - 1, a + i * in, room, g[0].kept ? o + i * out : o);
 	}
 }
 
@@ -68,5 +81,5 @@ static void run_sum_to(const sf_lane *l, int v, int64_t n)
 		}
 	}
 	memset(at(l, v), 0, (size_t)((to->per_sample ? n : 1) * to->size) * sizeof(T));
-	sum_groups(l->kern, g, groups, at(l, node->in[0]), at(l, v));
+	sum_groups(l->kern, g, groups, at(l, node->in[0]), l->scratch, at(l, v));
 }

@@ -5,7 +5,9 @@
  * (Vincent 2011; Song et al. 2021, 2011.13456, eq 7, up to their factor). The pair is made of the stored z,
  * never of (x_t - alpha x_0)/sigma. Optimum for x_0 ~ N(m,C) with lambda = sigma^2 and C_t = alpha^2 C + sigma^2 I:
  * tr(alpha^2 C C_t^{-1})/2, not 0. Known answer (VP, t = .3, C of the tests): 0.7129870628.
- * Two blocks (Dockhorn et al. 2022, 2112.07068): the velocity's score given x_0 and v_0.
+ * Two blocks (Dockhorn et al. 2022, 2112.07068): the velocity's score given x_0 and v_0, with the minimiser of hsm, whose
+ * scale 1/ell_t eps keeps; 1/ell of this kernel is smaller, so that the loss is higher by (ell_DSM^2/ell^2 - 1)/2 a dimension.
+ * Their lambda = 1/ell_DSM^2 is weight=sigma-p2.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/family.h"
 

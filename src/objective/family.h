@@ -40,6 +40,9 @@ int sf_objective_still(const sf_process *p);
 /* The process drives x_0 of sample i to time t[i]: xt, z and the return value are sf_process_draw's xt, z and tail; NaN where
  * the path diverged. `given_velocity` as there. */
 double sf_draw_state(const sf_model *m, const sf_draw *d, int64_t i, int given_velocity);
+/* For losses that hold derivatives of eps and pair no noise with it (ism, ssm, ssm-vr): x_t, and the process's scale sigma in
+ * extra[0]; returns sigma, or NaN as above. */
+double sf_draw_marginal(const sf_model *m, const sf_draw *d, int64_t i);
 /* Standard normals of sample i of a draw into out (size). */
 void sf_draw_noise(const sf_model *m, const sf_draw *d, uint32_t purpose, int64_t i, double *out);
 /* Directions with E v v' = I into d->probe of sample i (`count` of them): signs, unit normals, or uniform on the sphere of

@@ -23,7 +23,7 @@
 struct lcss {
 	sf_objective_options common;
 	int stage, kind, norm_at, antithetic, control, relabel;
-	double sigma_p, rho, gamma;
+	double sigma_p, sigma_p_min, rho, gamma;
 };
 enum { ONE, TWO };
 enum { RELATIVE, CONSTANT };
@@ -33,13 +33,15 @@ enum { KAPPA, SIGMA_P }; /* the extra inputs */
 #define AT(m) offsetof(struct lcss, m)
 static const sf_opt opts[] = {
 	SF_OBJECTIVE_OPTIONS(struct lcss),
-	{"stage", "one: x' is x_t itself (sigma_p: its last noise); two: x' is x_t with a second noise", SF_OPT_CHOICE, AT(stage),
-	 "one", 0, 0, "one|two"},
+	{"stage", "one: x' is x_t itself (sigma_p: its last noise); two: x' is x_t with a second noise", SF_OPT_CHOICE,
+	 AT(stage), "one", 0, 0, "one|two"},
 	{"perturb", "two stages: sigma_p = rho sigma_t, or the constant sigma-p (a reading)",
 	 SF_OPT_CHOICE, AT(kind), "relative", 0, 0, "relative|constant"},
 	{"rho", "sigma_p / sigma_t for perturb=relative (a reading)", SF_OPT_DOUBLE, AT(rho), "0.5",
-	 1e-3, 1e3, NULL},
-	{"sigma-p", "sigma_p for perturb=constant (a reading)", SF_OPT_DOUBLE, AT(sigma_p), "0.1", 1e-3,
+	 1e-6, 1e3, NULL},
+	{"sigma-p-min", "least sigma_p for perturb=relative, so that rounding does not swallow it", SF_OPT_DOUBLE,
+	 AT(sigma_p_min), "1e-3", 0, 1e4, NULL},
+	{"sigma-p", "sigma_p for perturb=constant (a reading)", SF_OPT_DOUBLE, AT(sigma_p), "0.1", 1e-9,
 	 1e4, NULL},
 	{"relabel", "two stages: split the noise of time t into both, so that no bias remains",
 	 SF_OPT_BOOL, AT(relabel), "false", 0, 0, NULL},
@@ -87,6 +89,8 @@ static double second_noise(const struct lcss *st, double s, double *base)
 
 	*base = st->relabel && st->kind == RELATIVE ? s / sqrt(1 + st->rho * st->rho) : s;
 	second = st->kind == RELATIVE ? st->rho * *base : st->relabel ? fmin(st->sigma_p, s) : st->sigma_p;
+	if (st->kind == RELATIVE && !st->relabel)
+		second = fmax(second, st->sigma_p_min);
 	if (st->relabel && st->kind == CONSTANT)
 		*base = sqrt((s - second) * (s + second));
 	return second;

@@ -160,6 +160,10 @@ static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int 
 	if (d->size != m->size || d->n < 0)
 		return sf_fail(m->ctx, SF_EINVAL, "a draw of %lld samples of %lld numbers for a model of %lld",
 		               (long long)d->n, (long long)d->size, (long long)m->size);
+	if (sf_objective_reference(o) && (!d->ref || d->nref < sf_objective_reference(o) ||
+	                                  d->first + (uint64_t)d->n > (uint64_t)d->nref || (m->classes && !d->ref_label)))
+		return sf_fail(m->ctx, SF_EINVAL, "objective '%s' compares with %lld rows of reference data, which the draw has "
+		               "not", class_of(o)->head.name, (long long)sf_objective_reference(o));
 	j.o = o;
 	j.m = m;
 	j.d = d;

@@ -97,25 +97,30 @@ static double spacing(const sf_model *m, double t)
 	return ldexp(1, exponent - (m->type == SF_F32 ? 24 : 53));
 }
 
+static int too_small(const sf_objective *o, const sf_model *m, double h, double t, double bound)
+{
+	if (h >= bound)
+		return SF_OK;
+	return sf_fail(m->ctx, SF_ERANGE, "objective '%s': a perturbation of %.3g at t = %g is lost to rounding in %s "
+	               "precision; at least %.3g is needed", class_of(o)->head.name, h, t,
+	               m->type == SF_F32 ? "single" : "double", bound);
+}
+
 static int fits_precision(const sf_objective *o, const sf_model *m)
 {
 	enum { TIMES = 64 };
 	const sf_objective_class *cls = class_of(o);
 	const sf_objective_options *opt = o->object.state;
 	double lo = sf_process_t_train(m->process), hi = sf_process_horizon(m->process);
-	int i;
+	int kernel = sf_process_linear(m->process) && sf_process_blocks(m->process) == 1, i;
 
-	if (!cls->displacement && !(sf_process_linear(m->process) && sf_process_blocks(m->process) == 1))
-		return SF_OK;
 	for (i = 0; i <= TIMES; i++) {
-		double t = opt->t == SF_T_FIXED ? opt->at : lo + (hi - lo) * i / TIMES;
-		double h = cls->displacement ? cls->displacement(o->object.state, m, t) : sf_process_scale(m->process, t);
-		double bound = (cls->displacement ? 100 : 2) * spacing(m, t);
+		double t = opt->t == SF_T_FIXED ? opt->at : lo + (hi - lo) * i / TIMES, q = spacing(m, t);
 
-		if (!(h >= bound))
-			return sf_fail(m->ctx, SF_ERANGE, "objective '%s': a perturbation of %.3g at t = %g is lost to rounding in %s "
-			               "precision; at least %.3g is needed", cls->head.name, h, t,
-			               m->type == SF_F32 ? "single" : "double", bound);
+		if (kernel)
+			SF_TRY(too_small(o, m, sf_process_scale(m->process, t), t, 2 * q));
+		if (cls->displacement)
+			SF_TRY(too_small(o, m, cls->displacement(o->object.state, m, t), t, 100 * q));
 	}
 	return SF_OK;
 }

@@ -29,6 +29,14 @@ double sf_draw_state(const sf_model *m, const sf_draw *d, int64_t i, int given_v
 	return tail;
 }
 
+double sf_draw_marginal(const sf_model *m, const sf_draw *d, int64_t i)
+{
+	double tail = sf_draw_state(m, d, i, 0);
+
+	d->extra[0][i] = d->coef[i].sigma;
+	return isnan(tail) ? tail : d->coef[i].sigma;
+}
+
 void sf_draw_noise(const sf_model *m, const sf_draw *d, uint32_t purpose, int64_t i, double *out)
 {
 	sf_noise_normal_d(m->ctx, key_of(d, purpose), d->first + (uint64_t)i, 0, (size_t)d->size, out);

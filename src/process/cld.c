@@ -1,23 +1,24 @@
 /* cld.c: Langevin diffusion of position and velocity, noise in the velocity alone.
  *
- *     dx = M^-1 v beta dt,   dv = -(x + Gamma M^-1 v) beta dt + sqrt(2 Gamma beta) dW,
- *     x_T ~ N(0, 1), v_T ~ N(0, M),   v_0 ~ N(0, gamma M) independent of x_0,   beta = beta0 + beta1 t
+ *     dx = M^-1 v beta dt,   dv = -(x + Gamma M^-1 v) beta dt + sqrt(2 Gamma beta) dW,   beta = beta0 + beta1 t
+ *     prior x ~ N(0, 1), v ~ N(0, M);   v_0 ~ N(0, gamma M) independent of x_0
  *
- * Dockhorn, Vahdat and Kreis 2022 (2112.07068); M^-1 = 4, beta = 4, gamma = 0.04 and critical damping Gamma = 2 sqrt M
- * are their image settings. With w = v/sqrt M, r = B(t)/sqrt M (B the integral of beta) and zeta = Gamma/(2 sqrt M) all
- * other parameters go: dx = w dr, dw = -(x + 2 zeta w) dr + 2 sqrt(zeta) dW_r. With e^(-zeta r) taken into
- * c = cosh(omega r) and s = sinh(omega r)/omega, omega^2 = zeta^2 - 1 (negative where under-damped, 0 where critical),
+ * Dockhorn, Vahdat and Kreis 2022 (2112.07068); M^-1 = 4, beta = 4, gamma = 0.04 and critical damping, which is
+ * Gamma = 2 sqrt M, are their image settings. With w = v/sqrt M, r = B(t)/sqrt M (B the integral of beta) and
+ * zeta = Gamma/(2 sqrt M) all other parameters go: dx = w dr, dw = -(x + 2 zeta w) dr + 2 sqrt(zeta) dW_r. With
+ * c = e^(-zeta r) cosh(omega r) and s = e^(-zeta r) sinh(omega r)/omega, omega^2 = zeta^2 - 1 (negative where
+ * under-damped, 0 where critical),
  *
  *     Phi = [[c + zeta s, s], [-s, c - zeta s]],   C = [[C_xx, 2 zeta s^2], [., C_xx + 4 zeta c s]],
  *     C_xx = 1 - e^(-2 zeta r) - 2 zeta^2 s^2 - 2 zeta c s
  *
- * where C is the covariance given all of u_0, I - Phi Phi'. Near r = 0 C_xx is small and summed as a series: of
- * positive terms unless under-damped; for critical damping the incomplete gamma function P(3, 2r).
- * The published program adds eps to both variances at every t, which keeps 1/ell_t, otherwise of order sqrt(t), from
- * vanishing: eps belongs to the model. eps-mode=initial gives it to the covariance at time 0 instead, so that it
- * obeys the SDE; eps=0 is sound here.
- * Known answers (eps = 0): at t = 0.1, x_0 given: Sigma_xx 0.221810061041, Sigma_xv 0.129859840374,
- * Sigma_vv 0.215758350548, 1/ell = 1/2.67518144945.
+ * where C is the covariance given all of u_0, I - Phi Phi'. Near r = 0 C_xx is small and summed as a series, of
+ * positive terms unless under-damped; for critical damping it is the incomplete gamma function P(3, 2r).
+ * The published program adds eps to both variances at every t, which keeps 1/ell_t, otherwise of order sqrt(t),
+ * from vanishing: eps belongs to the model. eps-mode=initial gives it to the covariance at time 0 instead, so that
+ * it obeys the SDE; eps=0 is sound here.
+ * Known answers (eps = 0) at t = 0.1 given x_0: Sigma_xx 0.221810061041, Sigma_xv 0.129859840374,
+ * Sigma_vv 0.215758350548, ell 2.67518144945.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 
@@ -55,8 +56,8 @@ static int init(void *st, sf_ctx *ctx)
 	if (s->zeta >= 1e-3 && s->zeta <= 1e3)
 		return SF_OK;
 	return sf_fail(ctx, SF_ERANGE,
-	               "process 'cld': friction=%g is %g times critical damping; expected 0 (critical) or within %g to %g for "
-	               "m-inv=%g",
+	               "process 'cld': friction=%g is %g times critical damping; expected 0 (critical) or within %g to "
+	               "%g for m-inv=%g",
 	               s->friction, s->zeta, 2e-3 * s->root, 2e3 * s->root, s->m_inv);
 }
 

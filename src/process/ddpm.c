@@ -3,12 +3,12 @@
  *     x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z,   beta_i = (beta_min + i/(N-1) (beta_max - beta_min))/N,
  *     alpha_i^2 = abar_i = prod_(j <= i) (1 - beta_j),   sigma_i^2 = 1 - abar_i,   prior N(0, 1).
  *
- * Ho, Jain, Abbeel 2020 (2006.11239), section 4: 1000 levels, beta 1e-4 to 0.02, which is 0.1 to 20 over N; Song et al. 2021
- * (2011.13456), appendix B. Between the levels B(t) = -ln abar is linear, so that the process is VP with a rate beta(t)
- * = B'(t) that is constant from level to level, and has every closed form of VP at every t. As for ve, the noise of level 0
- * is there at t = 0: alpha and sigma are those given the data, Phi(0,t) and beta begin after that noise.
- * Known answers (1000 levels): abar_0 = 0.9999, abar_99 = 0.89701814567496, abar_999 = 4.03582976537569e-05,
- * sigma_499 = 0.959902472711797.
+ * Ho, Jain, Abbeel 2020 (2006.11239), section 4: 1000 levels, beta 1e-4 to 0.02, which is 0.1 to 20 over N; Song et
+ * al. 2021 (2011.13456), appendices B and C. Between the levels B(t) = -ln abar is linear, so that the process is
+ * VP with a rate beta(t) = B'(t) that is constant from level to level, and has every closed form of VP at every t.
+ * As for ve, the noise of level 0 is there at t = 0: alpha and sigma are those given the data, Phi(0,t) and beta
+ * begin after that noise. Known answers (1000 levels): abar_0 = 0.9999, abar_99 = 0.89701814567496, abar_999 =
+ * 4.03582976537569e-05, sigma_499 = 0.959902472711797.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
 

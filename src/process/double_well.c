@@ -3,11 +3,10 @@
  *     log pi(x) = x^2/2 - x^4/4 - ln Z,   phi(x) = x - x^3,   phi'(x) = 1 - 3 x^2:
  *
  * modes at -1 and 1, so the prior is not Gaussian. At constant beta = 2 it is dX = (X - X^3) dt + sqrt 2 dW, the
- * common example of a nonlinear diffusion. The prior is sampled by the quantile transform: tails T(x) = integral of pi
- * beyond x are tabulated by Gauss-Legendre quadrature, and T(x) = u solved by Newton's method on ln T, which is concave, so
- * that it converges from the table's cell.
- * Known answers: Z = 3.9051371699, E x^2 = 1.0417972965, E x^4 = 1 + E x^2, E phi^2 = 3 E x^2 - 1 = 2.1253918895
- * (integration by parts).
+ * common example of a nonlinear diffusion. The prior is sampled by the quantile transform: tails T(x) = integral of
+ * pi beyond x are tabulated by Gauss-Legendre quadrature, and T(x) = u solved by Newton's method on ln T, which is
+ * concave, so that it converges from the table's cell. Known answers: Z = 3.9051371699, E x^2 = 1.0417972965, E x^4
+ * = 1 + E x^2, E phi^2 = 3 E x^2 - 1 = 2.1253918895 (integration by parts).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/langevin.h"
 
@@ -33,7 +32,8 @@ static double weight(double x)
 	return exp(x * x / 2 - x * x * x * x / 4);
 }
 
-/* Integral of the weight from a to b, at most a cell apart: five points are exact to rounding where numbers are drawn. */
+/* Integral of the weight from a to b, at most a cell apart: five points are exact to rounding where numbers are
+ * drawn. */
 static double piece(double a, double b)
 {
 	static const double node[3] = {0, 0.538469310105683091, 0.906179845938663993};

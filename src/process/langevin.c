@@ -2,16 +2,17 @@
  *
  *     dx = beta(t)/2 phi(x) dt + sqrt(beta(t)) dw,   phi = d log pi/dx,   beta(t) as for VP.
  *
- * In the time B(t), the integral of beta, it is dx = phi/2 dB + dw, whose stationary law is pi (Fokker-Planck equation);
- * pi = N(0,1) is VP itself. Such processes with non-Gaussian priors: Singhal, Goldstein, Ranganath 2024 (2407.07998).
- * With phi linearised at y, phi ~ phi(y) + a (x - y), a = phi'(y), the transition over dB is normal with
+ * In the time B(t), the integral of beta, it is dx = phi/2 dB + dw, whose stationary law is pi (Fokker-Planck
+ * equation); pi = N(0,1) is VP itself. Such processes with non-Gaussian priors: Singhal, Goldstein, Ranganath 2024
+ * (2407.07998). With phi linearised at y, phi ~ phi(y) + a (x - y), a = phi'(y), the transition over dB is normal
+ * with
  *
  *     mean = y + phi(y) (e^(a dB/2) - 1)/a,   var = (e^(a dB) - 1)/a      (dB/2 and dB for a = 0).
  *
  * The nominal scale of the noise is VP's sigma, sqrt(1 - e^-B): sqrt B at first, then the order of pi's width.
- * Default of 200 steps: the last ones, the longest, then bring dB = 0.1 each, where Euler-Maruyama's own stationary
- * variance is within a few per cent of pi's (a test says how far); the cubic drift of double-well
- * overshoots where x^2 > 4/(beta h), at first |x| > 89. Known answer: phi = -x, y = 1.3 gives alpha 1.3 and sigma of VP, to the last digits.
+ * Default of 200 steps: the last ones, the longest, bring dB = 0.1 each, where the chain's own second moment is
+ * within 3 per cent of pi's (100 steps: 6). The cubic drift of double-well overshoots where x^2 > 4/(beta h), at
+ * first |x| > 89. Known answer: phi = -x gives alpha and sigma of VP.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/langevin.h"
 

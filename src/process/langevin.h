@@ -33,7 +33,8 @@ void sf_langevin_drift(const void *st, int64_t d, const double *x, double t, dou
 double sf_langevin_diffusion(const void *st, double t);
 double sf_langevin_scale(const void *st, double t);
 int64_t sf_langevin_steps(const void *st);
-void sf_langevin_transition(const void *st, int64_t d, const double *y, double s, double t, double *mean, double *std);
+void sf_langevin_transition(const void *st, int64_t d, const double *y, double s, double t, double *mean,
+                            double *std);
 double sf_langevin_time(const void *st);
 
 #endif

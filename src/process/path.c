@@ -5,11 +5,11 @@
  *     nonlinear  x_{i+1} = x_i + h f(x_i, i h) + g(i h) sqrt(h) z_i, i = 0 .. m-1     tail = g((m-1) h) sqrt(h)
  *                h = t/m, m = ceil(steps t/T) (Euler-Maruyama), z = z_{m-1}
  *
- * The tail of k = 2 is 1/ell_t of Dockhorn et al. 2022 (2112.07068): the position is drawn first, so what is left of the
- * velocity is its own. L22 = sqrt(det/Sxx), where det of cov = C + b p p' (C = noise_cov, b the starting velocity's
- * variance, p the second column of Phi) is det C + b p' adj(C) p, so that the large b p p' never cancels. Longer last steps:
- * Singhal, Goldstein, Ranganath 2024 (2407.07998).
- * Nothing is allocated; noise comes in pieces on the stack, and what a piece holds does not change its numbers.
+ * The tail of k = 2 is 1/ell_t of Dockhorn et al. 2022 (2112.07068): the position is drawn first, so what is left
+ * of the velocity is its own. L22 = sqrt(det/Sxx), where det of cov = C + b p p' (C = noise_cov, b the starting
+ * velocity's variance, p the second column of Phi) is det C + b p' adj(C) p, so that the large b p p' never
+ * cancels. Longer last steps: Singhal, Goldstein, Ranganath 2024 (2407.07998). Nothing is allocated; noise comes in
+ * pieces on the stack, and what a piece holds does not change its numbers.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 

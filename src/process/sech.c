@@ -2,10 +2,9 @@
  *
  *     pi(x) = sech(pi x/2)/2,   phi(x) = -(pi/2) tanh(pi x/2),   phi'(x) = -(pi/2)^2 sech(pi x/2)^2.
  *
- * Mean 0, variance 1, fourth moment 5 (tails of exponential kind where VP's are Gaussian), quantile (2/pi) ln tan(pi u/2),
- * E phi^2 = pi^2/8. The drift is Lipschitz and at most pi/2 beta/2: simulated paths cannot run away. Dynamics:
- * langevin.c.
- * Known answers: quantile(0.25) = -0.561099852339180, phi(1) = -1.44065982250838.
+ * Mean 0, variance 1, fourth moment 5 (tails of exponential kind where VP's are Gaussian), quantile (2/pi) ln
+ * tan(pi u/2), E phi^2 = pi^2/8. The drift is Lipschitz and at most pi/2 beta/2: simulated paths cannot run away.
+ * Dynamics: langevin.c. Known answers: quantile(0.25) = -0.561099852339180, phi(1) = -1.44065951997751.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/langevin.h"
 
@@ -61,8 +60,8 @@ static double prior_logp(const void *st, int64_t d, const double *x)
 
 const sf_process_class sf_process_sech = {
 	.head = {"sech", "nonlinear: Langevin dynamics to a law with exponential tails",
-	         "Singhal, Goldstein, Ranganath 2024 (2407.07998); Langevin dynamics", sizeof(sf_langevin), sf_langevin_options,
-	         init, NULL},
+	         "Singhal, Goldstein, Ranganath 2024 (2407.07998); Langevin dynamics", sizeof(sf_langevin),
+	         sf_langevin_options, init, NULL},
 	.k = 1,
 	.sigma = sf_langevin_scale,
 	.drift = sf_langevin_drift,

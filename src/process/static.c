@@ -2,11 +2,10 @@
  *
  *     dx = 0,   x_t = x_0 for every t.
  *
- * Implicit and sliced score matching as first published learn the score of the data themselves, without noise or time
- * (Hyvarinen 2005; Song, Garg, Shi, Ermon 2019), which needs data with a density. T = 1 and every t is the same; the
- * scale of a network's noise estimate is 1, so that eps = -score. The prior N(0,1) is a name only: nothing comes from it,
- * and samplers that reverse a process refuse this one.
- * Known answer: x_t = x_0, tail 0.
+ * Implicit and sliced score matching as first published learn the score of the data themselves, without noise or
+ * time (Hyvarinen 2005; Song, Garg, Shi, Ermon 2019), which needs data with a density. T = 1 and every t is the
+ * same; the scale of a network's noise estimate is 1, so that eps = -score. The prior N(0,1) is a name only:
+ * nothing comes from it, and samplers that reverse a process refuse this one. Known answer: x_t = x_0, tail 0.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
 

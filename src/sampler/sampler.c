@@ -33,6 +33,10 @@ int sf_sampler_accepts(const sf_sampler *s, const sf_process *p)
 {
 	int scalar = sf_process_linear(p) && sf_process_blocks(p) == 1;
 
+	if (!sf_process_linear(p) && sf_process_record(p)->steps(p->object.state) == 0)
+		return sf_fail(s->object.ctx, SF_EUNSUP,
+		               "sampler '%s' reverses a process; '%s' brings no noise that could be taken back",
+		               s->object.cls->name, sf_process_name(p));
 	if (!(sf_sampler_flags(s) & SF_SAMPLER_SCALAR) || scalar)
 		return SF_OK;
 	return sf_fail(s->object.ctx, SF_EUNSUP,

@@ -70,8 +70,14 @@ double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g,
 /* One update with `grad` times gscale. */
 int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const void *grad, double gscale);
 
+/* ---- setup.c ---- */
+/* Reference batches hold every record of the data once at most: SF_ERANGE where there are too few. */
+int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch);
+
 /* ---- step.c: the batch of one step ---- */
 int sf_step_open(const sf_setup *s, sf_batch **b);
+/* Fills in the data of step number `step` (from 0), the reference batch's too. */
+int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step);
 /* Draws step number `step` (from 0) and runs it: the batch's gradient is that of the sum, *loss the mean. */
 int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss);
 

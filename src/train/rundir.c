@@ -101,6 +101,57 @@ int sf_run_latest(sf_ctx *ctx, const char *path, char *checkpoint, size_t size, 
 	return sf_path_join(ctx, path, n.name, checkpoint, size);
 }
 
+struct steps {
+	int64_t *step, n, room; /* step NULL: counts */
+};
+
+static void take_step(void *arg, const char *name, int64_t step)
+{
+	struct steps *s = arg;
+	int64_t i;
+
+	(void)name;
+	if (!s->step) {
+		s->n++;
+		return;
+	}
+	if (s->n == s->room) /* written since they were counted */
+		return;
+	for (i = s->n++; i > 0 && s->step[i - 1] > step; i--)
+		s->step[i] = s->step[i - 1];
+	s->step[i] = step;
+}
+
+int sf_run_checkpoints(sf_ctx *ctx, const char *dir, int64_t **step, int64_t *n)
+{
+	struct steps s = {NULL, 0, 0};
+	int rc;
+
+	*step = NULL;
+	*n = 0;
+	SF_TRY(each_checkpoint(ctx, dir, take_step, &s));
+	if (s.n == 0)
+		return sf_fail(ctx, SF_EIO, "%s: holds no checkpoint (checkpoint-STEP.safetensors)", dir);
+	s.room = s.n;
+	s.n = 0;
+	s.step = malloc((size_t)s.room * sizeof *s.step);
+	if (!s.step)
+		return sf_fail(ctx, SF_ENOMEM, "%s: out of memory", dir);
+	rc = each_checkpoint(ctx, dir, take_step, &s);
+	if (rc < 0) {
+		free(s.step);
+		return rc;
+	}
+	*step = s.step;
+	*n = s.n;
+	return SF_OK;
+}
+
+int sf_run_checkpoint(sf_ctx *ctx, const char *dir, int64_t step, char *path, size_t size)
+{
+	return sf_rundir_path(ctx, dir, "checkpoint", step, EXT, path, size);
+}
+
 struct prune {
 	const char *dir;
 	int64_t below, found; /* remove steps below; count the ones from it on */

@@ -48,6 +48,22 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	return sf_model_params(m, &s->params, &total);
 }
 
+int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch)
+{
+	int64_t reference = sf_objective_reference(o), n = s->info.n;
+
+	if (!reference || !n)
+		return SF_OK;
+	if (reference > n)
+		return sf_fail(s->ctx, SF_ERANGE, "objective '%s' asks for a reference batch of %lld records, but the data '%s' "
+		               "have only %lld", sf_spec(o), (long long)reference, sf_spec(s->data), (long long)n);
+	if (batch > n)
+		return sf_fail(s->ctx, SF_ERANGE, "a batch of %lld is more than the %lld records of the data '%s'; the "
+		               "reference batch of objective '%s' holds none twice", (long long)batch, (long long)n,
+		               sf_spec(s->data), sf_spec(o));
+	return SF_OK;
+}
+
 static int open_parts(sf_setup *s, int needs, const char *checkpoint)
 {
 	const sf_settings *set = sf_config_settings(s->config);
@@ -60,6 +76,8 @@ static int open_parts(sf_setup *s, int needs, const char *checkpoint)
 	if (needs & SF_SETUP_OBJECTIVE) {
 		SF_TRY(sf_objective_new(s->ctx, set->objective.spec, &s->objective));
 		SF_TRY(sf_objective_accepts(s->objective, &s->model));
+		if (s->data)
+			SF_TRY(sf_reference_check(s, s->objective, set->train.batch));
 	}
 	if (needs & SF_SETUP_SAMPLER) {
 		SF_TRY(sf_sampler_new(s->ctx, set->sample.sampler, &s->sampler));

@@ -23,37 +23,51 @@ int sf_step_open(const sf_setup *s, sf_batch **b)
 struct job {
 	const sf_setup *s;
 	double *x0, *label;
-	int64_t n, size, step, tile;
+	int64_t n, rows, size, step, tile; /* rows: 0 without a reference batch */
 };
 
 static int read_tile(void *arg, int64_t tile, int worker)
 {
 	struct job *j = arg;
-	int64_t i, end = (tile + 1) * j->tile < j->n ? (tile + 1) * j->tile : j->n;
+	int64_t all = j->rows ? j->rows : j->n, i, end = (tile + 1) * j->tile < all ? (tile + 1) * j->tile : all;
+	const sf_view *v = &j->s->view;
 
 	(void)worker;
 	for (i = tile * j->tile; i < end; i++) {
 		int label = -1;
 
-		sf_view_draw(&j->s->view, (uint64_t)(j->step * j->n + i), j->x0 + i * j->size, &label);
+		if (j->rows)
+			sf_view_reference(v, (uint64_t)j->step, j->n, j->rows, i, j->x0 + i * j->size, &label);
+		else
+			sf_view_draw(v, (uint64_t)(j->step * j->n + i), j->x0 + i * j->size, &label);
 		j->label[i] = label;
 	}
 	return 0;
 }
 
-int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss)
+int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 {
 	sf_draw *d = sf_batch_draw(b);
 	struct job j;
+	int64_t rows;
 
 	j.s = s;
 	j.n = d->n;
+	j.rows = d->nref;
 	j.size = d->size;
 	j.step = step;
 	j.tile = d->size < 64 ? 64 : 1;
 	sf_batch_data(b, &j.x0, &j.label);
 	d->step = (uint32_t)step;
-	SF_TRY(sf_parallel(s->ctx, (j.n + j.tile - 1) / j.tile, read_tile, &j));
+	rows = j.rows ? j.rows : j.n;
+	return sf_parallel(s->ctx, (rows + j.tile - 1) / j.tile, read_tile, &j);
+}
+
+int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss)
+{
+	sf_draw *d = sf_batch_draw(b);
+
+	SF_TRY(sf_step_read(s, b, step));
 	SF_TRY(sf_objective_draw(s->objective, &s->model, d));
 	return sf_batch_run(b, params, loss);
 }

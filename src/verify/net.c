@@ -116,59 +116,12 @@ static int param_x0(sf_ctx *ctx, sf_row *row) { return param_row(ctx, row, SF_PA
 static int param_v(sf_ctx *ctx, sf_row *row) { return param_row(ctx, row, SF_PARAM_V); }
 static int param_edm(sf_ctx *ctx, sf_row *row) { return param_row(ctx, row, SF_PARAM_EDM); }
 
-/* dL/dw of the DSM loss against fourth-order differences in every 29th number of the flat buffer. */
-static int gradient_row(sf_ctx *ctx, sf_row *row, const char *net)
-{
-	static const double offset[] = {-2, -1, 1, 2}, weight[] = {1, -8, 8, -1};
-	double worst = 0, largest = 0, *grad;
-	sf_trial *r;
-	int64_t k;
-	int i, o, rc;
-
-	SF_TRY(sf_trial_open(ctx, net, "vp", "v", "dsm", &r));
-	rc = sf_trial_draw(r, 1);
-	if (rc == 0)
-		rc = sf_trial_run(r);
-	grad = sf_alloc(SF_TRIAL_PARAMS, sizeof *grad); /* the runs below write over the trial's */
-	if (rc == 0 && !grad)
-		rc = sf_fail(ctx, SF_ENOMEM, "check: out of memory");
-	for (k = 0; rc == 0 && k < r->total; k++)
-		largest = fmax(largest, fabs(grad[k] = r->grad[k]));
-	for (k = 0; rc == 0 && k < r->total; k += 29) {
-		double keep = r->param[k], h = 1e-3, sum = 0, slope = grad[k];
-
-		for (o = 0; rc == 0 && o < 4; o++) {
-			r->param[k] = keep + offset[o] * h;
-			rc = sf_trial_run(r);
-			for (i = 0; i < SF_TRIAL_N; i++)
-				sum += weight[o] * r->loss[i];
-		}
-		r->param[k] = keep;
-		if (slope != 0 || sum != 0) /* the gaps between parameters */
-			sf_worst(&worst, slope, sum / (12 * h), largest);
-	}
-	if (!(largest > 0))
-		worst = NAN;
-	sf_free(grad);
-	sf_trial_close(r);
-	return rc < 0 ? rc : sf_row_worst(row, worst, 1e-8);
-}
-
-static int mlp_gradient(sf_ctx *ctx, sf_row *row)
-{
-	return gradient_row(ctx, row, "mlp:width=8,depth=2,embed-width=8");
-}
-static int affine_gradient(sf_ctx *ctx, sf_row *row) { return gradient_row(ctx, row, "affine"); }
-
 #define EDM "Karras et al. 2022 (2206.00364), table 1"
 #define ROW(name, what, ref, run) {"net", name, what, ref, run}
 const sf_check sf_checks_net[] = {
 	ROW("unet.ddpmpp-size", "parameters of DDPM++ for CIFAR-10", "Song et al. 2021 (2011.13456), code", ddpmpp),
 	ROW("unet.ddpmpp-deep-size", "parameters of DDPM++ deep for CIFAR-10", "Song et al. 2021 (2011.13456), code",
 	    ddpmpp_deep),
-	ROW("mlp.gradient", "gradient of DSM against differences", "central differences of order 4", mlp_gradient),
-	ROW("affine.gradient", "gradient of DSM against differences", "central differences of order 4",
-	    affine_gradient),
 	ROW("param.edm-skip", "c_skip at sigma = 0.1, 0.5, 1, 80", EDM, edm_skip),
 	ROW("param.edm-out", "c_out", EDM, edm_out),
 	ROW("param.edm-in", "c_in", EDM, edm_in),

@@ -10,12 +10,19 @@ static const sf_check *const tables[] = {
 	sf_checks_noise,
 	sf_checks_data,
 	sf_checks_process,
+	sf_checks_cld,
+	sf_checks_walk,
 	sf_checks_score,
 	sf_checks_grid,
 	sf_checks_sampler,
 	sf_checks_sampler_order,
 	sf_checks_net,
 	sf_checks_objective,
+	sf_checks_stf,
+	sf_checks_hsm,
+	sf_checks_slices,
+	sf_checks_gradient,
+	sf_checks_fd,
 };
 
 enum { TABLES = sizeof tables / sizeof *tables, CHECKS_MAX = 1024 };

@@ -12,12 +12,19 @@
 extern const sf_check sf_checks_noise[];
 extern const sf_check sf_checks_data[];
 extern const sf_check sf_checks_process[];
+extern const sf_check sf_checks_cld[];
+extern const sf_check sf_checks_walk[];
 extern const sf_check sf_checks_score[];
 extern const sf_check sf_checks_grid[];
 extern const sf_check sf_checks_sampler[];
 extern const sf_check sf_checks_sampler_order[];
 extern const sf_check sf_checks_net[];
 extern const sf_check sf_checks_objective[];
+extern const sf_check sf_checks_stf[];
+extern const sf_check sf_checks_hsm[];
+extern const sf_check sf_checks_slices[];
+extern const sf_check sf_checks_gradient[];
+extern const sf_check sf_checks_fd[];
 
 /* A process, and the score, sampler and grid over it that a check asks for (NULL: none). */
 typedef struct sf_rig {

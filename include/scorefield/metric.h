@@ -1,0 +1,43 @@
+/* metric.h: what a trained model is measured by.
+ *
+ * Score error, where the data's density has a closed form (sf_data_logp). At noise level t, for x_t = alpha x_0 + sigma z of
+ * dimension d and the exact score s* of its density,
+ *
+ *     error(t) = E sigma^2 |s(x_t,t) - s*(x_t,t)|^2 / d,     size(t) = E sigma^2 |s*(x_t,t)|^2 / d,
+ *
+ * the Fisher divergence (without a half) in units of the noise: in eps = -sigma s, the mean square error of the noise that
+ * the network estimates. size is between 0 and 1, as sigma^2 E|s*|^2 <= d with equality for data in one point, and error/size is the
+ * fraction of the score that was not learned. For x_0 ~ N(m, c^2 I): size = sigma^2/(alpha^2 c^2 + sigma^2).
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef SCOREFIELD_METRIC_H
+#define SCOREFIELD_METRIC_H
+
+#include <scorefield/data.h>
+#include <scorefield/score.h>
+
+SF_BEGIN
+
+typedef struct sf_error_level {
+	double t, alpha, sigma;
+	double error, size; /* as above */
+	double se;          /* standard error of `error` over the points */
+} sf_error_level;
+
+/* t, alpha and sigma of n levels, rising: the middles of n equal parts of [ln lo, ln hi] for ln(sigma/alpha), so that
+ * a mean over the levels is the midpoint rule over the logarithm of the noise level. NaN for lo or hi: the process's own
+ * range, t_train to T. SF_EUNSUP unless the process is linear with one block; SF_ERANGE for n < 1, or bounds that are not 0 < lo <= hi
+ * or that lie outside that range. */
+SF_API int sf_metric_levels(const sf_process *p, double lo, double hi, int64_t n, sf_error_level *level);
+
+/* Fills error, size and se of n levels with `points` samples each, from draws of `data` that no training run comes to and
+ * noise keyed by (seed, level, point): results do not depend on the number of threads. The score is in the network's
+ * values x = (v - shift)/scale of the view. smooth > 0: both the points and s* get a second noise of deviation
+ * smooth sigma(t), while the network is told t; that is the density whose score lcss:stage=two,rho=smooth learns. *mean (may
+ * be NULL) gets the means over levels of error and size, and the standard error of the former.
+ * SF_EUNSUP for data without a density in closed form and for processes as above, SF_EMISMATCH where dimensions differ,
+ * SF_ERANGE for points < 2 or smooth < 0, SF_EDIVERGED for a score that is not finite. */
+SF_API int sf_metric_score_error(sf_score *s, const sf_view *data, int64_t points, uint64_t seed, double smooth,
+                                 int64_t n, sf_error_level *level, sf_error_level *mean);
+
+SF_END
+#endif
