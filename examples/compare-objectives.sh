@@ -22,7 +22,7 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
-steps=6000 mixture=6000 seeds=3 jobs=2 points=1000 samples=4000 repeats=64 width= dims="2 16 64"
+steps=6000 mixture=6000 seeds=3 jobs=2 points=1000 samples=4000 repeats=64 parts=12 width= dims="2 16 64"
 usage() {
 	sed -n 's/^# \{0,1\}//; 2,9p' "$0"
 }
@@ -32,7 +32,7 @@ while getopts s:m:r:j:qh option; do
 	m) mixture=$OPTARG ;;
 	r) seeds=$OPTARG ;;
 	j) jobs=$OPTARG ;;
-	q) steps=24 mixture=32 seeds=1 points=50 samples=100 repeats=8 dims="2 16" width="--set net.spec=mlp:width=8,depth=1 --set train.batch=16" ;;
+	q) steps=12 mixture=12 parts=3 seeds=1 points=50 samples=100 repeats=8 dims="2 16" width="--set net.spec=mlp:width=8,depth=1 --set train.batch=16" ;;
 	h) usage; exit 0 ;;
 	*) usage >&2; exit 1 ;;
 	esac
@@ -43,8 +43,8 @@ for n in "$steps" "$mixture" "$seeds" "$jobs"; do
 	'' | *[!0-9]* | 0*) echo "compare-objectives.sh: '$n' is not a number above 0" >&2; exit 1 ;;
 	esac
 done
-if [ "$steps" -lt 24 ] || [ "$mixture" -lt 24 ]; then
-	echo "compare-objectives.sh: at least 24 steps, for points of a curve" >&2
+if [ "$steps" -lt $((2 * parts)) ] || [ "$mixture" -lt $((2 * parts)) ]; then
+	echo "compare-objectives.sh: at least $((2 * parts)) steps, for the points of a curve" >&2
 	exit 1
 fi
 dir=${1:-compare}
@@ -67,7 +67,7 @@ spec() {
 }
 
 # train RUN STEPS PRESET NAME SETTING...: trains on one thread; RUN/seconds gets the seconds of one core, RUN/error.csv the error of
-# twelve checkpoints
+# $parts checkpoints
 train() {
 	run=$1 total=$2 preset=$3 name=$4
 	shift 4
@@ -75,7 +75,7 @@ train() {
 	(
 		# shellcheck disable=SC2086
 		"$SCOREFIELD" train "$preset" -q -o "$run" --force --threads 1 --set train.steps="$total" \
-			--set train.checkpoint-every=$((total / 12)) --set train.log-every=$((total / 24)) \
+			--set train.checkpoint-every=$((total / parts)) --set train.log-every=$((total / parts / 2)) \
 			--set objective.spec="$(spec "$name")" $width "$@" && times > "$run/times"
 	)
 	awk 'NR == 2 { n = split($0, t, /[ms ]+/); print 60 * t[1] + t[2] + 60 * t[3] + t[4] }' "$run/times" > "$run/seconds"
@@ -167,7 +167,7 @@ for d in $dims; do
 	for name in $modes; do
 		case $name-$d in
 		ism-2) n=$mixture ;;
-		ism-*) n=$((mixture * 4 / d > 24 ? mixture * 4 / d : 24)) ;;
+		ism-*) n=$((mixture * 4 / d > 2 * parts ? mixture * 4 / d : 2 * parts)) ;;
 		*) n=$mixture ;;
 		esac
 		begin train "$dir/modes-$d-$name" "$n" objectives-mixture "$name" --set data.spec=gaussians:dim="$d" --set train.batch=128
@@ -209,23 +209,26 @@ begin variance "$dir/board-dsm-0" "$dir/variance-board" $repeats $board
 # shellcheck disable=SC2086
 begin variance "$dir/modes-$last-dsm" "$dir/variance-modes" $((repeats / 4)) $modes
 finish
-relative() { # FILE NAME...: geometric mean over the noise levels of the variance as a multiple of dsm's
+ratios() { # FILE NAME...: a line for each name, the variance as a multiple of dsm's at the least, a middle and the largest noise level
 	file=$1
 	shift
 	awk -v names="$*" 'BEGIN { n = split(names, name, " "); for (i = 1; i <= n; i++) if (name[i] == "dsm") dsm = i }
-		{ for (i = 1; i <= n; i++) sum[i] += log($(i + 1) / $(dsm + 1)) }
-		END { for (i = 1; i <= n; i++) print name[i], exp(sum[i] / NR) }' "$file"
+		NR == 1 || NR == 6 || NR == 12 { for (i = 1; i <= n; i++) line[i] = line[i] sprintf(" %.3g |", $(i + 1) / $(dsm + 1)) }
+		END { for (i = 1; i <= n; i++) print name[i], line[i] }' "$file"
 }
 {
 	echo
-	echo "| variance of the gradient, dsm = 1 | checkerboard | d = $last |"
-	echo "| --- | ---: | ---: |"
+	printf '| variance, dsm = 1 |'
+	for where in "board:" "d = $last:"; do
+		awk -v where="$where" 'NR == 1 || NR == 6 || NR == 12 { printf " %s sigma = %.2g |", where, $1 }' "$dir/variance-board"
+	done
+	printf '\n| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n'
 	# shellcheck disable=SC2086
-	relative "$dir/variance-modes" $modes > "$dir/variance-modes.relative"
+	ratios "$dir/variance-modes" $modes > "$dir/variance-modes.ratios"
 	# shellcheck disable=SC2086
-	relative "$dir/variance-board" $board | while read -r name v; do
-		awk -v name="$name" -v v="$v" '$1 == name { w = sprintf("%.2f", $2) }
-			END { printf "| `%s` | %.2f | %s |\n", name, v, w }' "$dir/variance-modes.relative"
+	ratios "$dir/variance-board" $board | while read -r name line; do
+		awk -v name="$name" -v line="$line" 'BEGIN { w = " | | |" } $1 == name { w = $0; sub(/^[^ ]* */, " ", w) }
+			END { printf "| `%s` | %s%s\n", name, line, w }' "$dir/variance-modes.ratios"
 	done
 } >> "$dir/table.md"
 cat "$dir/table.md"
@@ -280,7 +283,7 @@ do for [i=1:10] {
 	set size 0.155,0.158
 	set origin 0.005+0.165*((i-1)%6),(i<=6 ? 0.205 : 0.01)
 	set title word(names, i) noenhanced offset 0,-0.5
-	plot file(i, ".npy") binary skip=128 record=$samples format="%float32%float32" using 1:2 with dots lc rgb colour[i]
+	plot file(i, ".npy") binary skip=128 record=$samples format="%float32%float32" using 1:2 with points pt 7 ps 0.12 lc rgb "#103060"
 }
 unset title
 do for [k=0:7] { unset object k+1 }

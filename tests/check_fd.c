@@ -177,6 +177,23 @@ START_TEST(noisy_points)
 }
 END_TEST
 
+START_TEST(normal_directions) /* unit normals of the probe stream, where the sphere has them scaled */
+{
+	sf_noise key = {5, SF_NOISE_PROBE, 1};
+	double z[2 * G];
+	int64_t i, j;
+	rig r;
+
+	rig_open(&r, "affine", NULL, "vp", "eps", "fd-ssm-vr:direction=gaussian,slices=2", 1, space, N);
+	for (i = 0; i < N; i++) {
+		sf_noise_normal_d(r.ctx, key, (uint64_t)i, 0, 2 * G, z);
+		for (j = 0; j < 2 * G; j++)
+			ck_assert(r.d->probe[i * 2 * G + j] == z[j]);
+	}
+	rig_close(&r);
+}
+END_TEST
+
 /* ---- parameter gradients ---- */
 START_TEST(gradients)
 {
@@ -255,6 +272,7 @@ int main(void)
 	tcase_add_test(tc, second_order);
 	tcase_add_test(tc, draws);
 	tcase_add_test(tc, noisy_points);
+	tcase_add_test(tc, normal_directions);
 	tcase_add_test(tc, gradients);
 	tcase_add_test(tc, antithetic_lcss);
 	suite_add_tcase(suite, tc);

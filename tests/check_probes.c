@@ -1,5 +1,6 @@
-/* check_probes.c: the directions of sliced score matching and what their losses are on networks: moments of the three laws,
- * the exact trace in closed form, ISM as SSM over a basis, gradients, refusals, and the same bytes however work is cut.
+/* check_probes.c: the directions of sliced score matching and what their losses are on networks: moments of the
+ * three laws, the exact trace in closed form, ISM as SSM over a basis, gradients, refusals, and the same bytes
+ * however work is cut.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loss_rig.h"
 #include "moments.h"
@@ -98,18 +99,6 @@ END_TEST
 
 /* ---- networks ---- */
 
-static double *find(rig *r, const char *name)
-{
-	const sf_graph *g = sf_batch_graph(r->b);
-	int i;
-
-	for (i = 0; i < sf_param_count(g); i++)
-		if (strcmp(sf_param_get(g, i)->name, name) == 0)
-			return r->param + sf_param_get(g, i)->offset;
-	ck_abort_msg("no parameter %s", name);
-	return NULL;
-}
-
 static double act(int kind, double a)
 {
 	return kind == 0 ? tanh(a) : kind == 1 ? log1p(exp(a)) : a / (1 + exp(-a));
@@ -136,17 +125,17 @@ START_TEST(one_hidden_layer)
 	rig_open(&r, net, NULL, "static", "score", "ism", 1, space, N);
 	for (k = 0; k < r.total; k++)
 		r.param[k] = .9 * cos(1.7 * k + .3);
-	memset(find(&r, "time0.weight"), 0, 2 * H * sizeof(double));
-	memset(find(&r, "time0.bias"), 0, H * sizeof(double));
+	memset(rig_param(&r, "time0.weight"), 0, 2 * H * sizeof(double));
+	memset(rig_param(&r, "time0.bias"), 0, H * sizeof(double));
 	rig_run(&r);
 	for (i = 0; i < N; i++) {
-		const double *w1 = find(&r, "layer0.weight"), *w2 = find(&r, "out.weight"), *x = r.d->xt + i * G;
+		const double *w1 = rig_param(&r, "layer0.weight"), *w2 = rig_param(&r, "out.weight"), *x = r.d->xt + i * G;
 		double want = 0, s[G], a[H];
 
 		for (l = 0; l < G; l++)
-			s[l] = find(&r, "out.bias")[l];
+			s[l] = rig_param(&r, "out.bias")[l];
 		for (k = 0; k < H; k++) {
-			a[k] = find(&r, "layer0.bias")[k];
+			a[k] = rig_param(&r, "layer0.bias")[k];
 			for (j = 0; j < G; j++) /* weights are (in,out) */
 				a[k] += x[j] * w1[j * H + k];
 			for (j = 0; j < G; j++) {
@@ -163,7 +152,8 @@ START_TEST(one_hidden_layer)
 END_TEST
 
 /* With the d directions sqrt(d) e_k, both sliced losses are ISM's, sample by sample, and so are their gradients. */
-static void check_basis(const char *net, const char *process, const char *param, int rank, const int64_t *dim, int64_t size)
+static void check_basis(const char *net, const char *process, const char *param, int rank, const int64_t *dim,
+                        int64_t size)
 {
 	enum { N = 4 };
 	static const char *const names[] = {"ssm", "ssm-vr"};

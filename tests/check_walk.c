@@ -388,6 +388,8 @@ START_TEST(ddpm)
 			continue;
 		assert_close(sf_process_alpha(four, t - 1 / 6.0), pow(before * abar, 0.25), 1e-15, 0);
 		assert_close(sf_process_g2(four, t - 0.1), 3 * log(before / abar), 1e-14, 0);
+		sf_process_drift_matrix(four, t - 0.1, &phi);
+		assert_close(phi, -1.5 * log(before / abar), 1e-14, 0);
 	}
 	for (t = 0.01; t < 1.5; t += 0.13) /* also past T */
 		assert_close(sf_process_time_beyond(four, sf_process_sigma(four, t) / sf_process_alpha(four, t)), t, 1e-13, 0);

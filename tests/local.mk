@@ -3,13 +3,13 @@
 
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_combinations %reldir%/check_data %reldir%/check_draw %reldir%/check_energy %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_graph %reldir%/check_grid \
-	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_kernel %reldir%/check_lcss %reldir%/check_levels %reldir%/check_local %reldir%/check_metric \
+	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_lcss %reldir%/check_levels %reldir%/check_local %reldir%/check_metric \
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
 	%reldir%/check_objective %reldir%/check_path %reldir%/check_plan \
 	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_toys %reldir%/check_train \
 	%reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
-SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/evaluate.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
+SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
 	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \

@@ -87,6 +87,18 @@ double rig_run(rig *r)
 	return mean;
 }
 
+double *rig_param(rig *r, const char *name)
+{
+	const sf_graph *g = sf_batch_graph(r->b);
+	int i;
+
+	for (i = 0; i < sf_param_count(g); i++)
+		if (strcmp(sf_param_get(g, i)->name, name) == 0)
+			return r->param + sf_param_get(g, i)->offset;
+	ck_abort_msg("no parameter %s", name);
+	return NULL;
+}
+
 void rig_eps(rig *r, int64_t i, const double *shift, const double *u, double *eps, double *along)
 {
 	int64_t size = r->m.size, k = sf_process_blocks(r->process), j;

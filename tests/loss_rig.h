@@ -30,6 +30,8 @@ void rig_close(rig *r);
 /* Draws again, every sample at time t. */
 void rig_draw_at(rig *r, double t);
 double rig_run(rig *r); /* the mean loss */
+/* Where the parameter of that name starts in r->param; fails the test without it. */
+double *rig_param(rig *r, const char *name);
 /* eps of sample i at its state plus `shift` (may be NULL), and its derivative along u (may be NULL) if `along` is not: by
  * sf_model_build and sf_jvp. Arrays of the data's size. */
 void rig_eps(rig *r, int64_t i, const double *shift, const double *u, double *eps, double *along);

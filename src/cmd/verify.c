@@ -96,6 +96,8 @@ static int run(sf_ctx *ctx, const void *options, int n, char **name)
 	totals sum = {0, 0, NULL};
 	int i, rc = 0;
 
+	if (opts->precision == PRECISION_SINGLE)
+		return fail(STATUS_USAGE, "verify compares with closed forms and differences, in double precision alone");
 	for (i = 0; i < n; i++) { /* all names first: nothing runs where one is wrong */
 		for (c = checks; c->name && !sf_verify_selects(c, name[i]); c++)
 			;

@@ -7,8 +7,8 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* Spreads elements [e, e + n) of an operand that repeats by coordinates into o. Rows may be short: coordinates are divided
- * out once and then count up. */
+/* Spreads elements [e, e + n) of an operand that repeats by coordinates into o. Rows may be short: coordinates are
+ * divided out once and then count up. */
 static void fetch_grid(const sf_view *v, const T *p, int64_t e, int64_t n, T *o)
 {
 	const int64_t *d = v->dim, *s = v->stride;

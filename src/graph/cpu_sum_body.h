@@ -9,7 +9,7 @@ typedef struct group {
 	int kept;
 } group;
 
-/* Rows of several groups, each summed over all rows and to one number (group normalisation's): first over the rows, by `room`. */
+/* Segments of rows, each summed along itself and over all rows (group normalisation): rows first, in `room`. */
 enum { SUM_ROOM = 1024 };
 static void sum_segments(const KERN *k, const group *g, const T *a, T *room, T *o)
 {

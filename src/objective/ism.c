@@ -3,16 +3,17 @@
  *     L = lambda(t) [ tr J(x_t,t) + |s(x_t,t)|^2/2 ],   J = ds/dx
  *       = w [ |eps|^2/2 - sigma sum_k e_k.(J_eps e_k) ]
  *
- * Up to E |grad log p|^2/2 it is E |s - grad log p|^2/2 by integration by parts, which needs a density that falls to 0: on
- * data that fill a box, or on finitely many points, the loss has no lower bound (-2h + h^2 delta/3 for a ramp of height h
- * and width delta at the edges of [0,1]). The trace takes one tangent of the network a coordinate, each differentiated
- * again for the parameters: memory and time grow with d, so there is a limit.
+ * Up to E |grad log p|^2/2 it is E |s - grad log p|^2/2 by integration by parts, which needs a density that falls
+ * to 0: on data that fill a box, or on finitely many points, the loss has no lower bound (-2h + h^2 delta/3 for a
+ * ramp of height h and width delta at the edges of [0,1]). The trace takes one tangent of the network a
+ * coordinate, each differentiated again for the parameters: memory and time grow with d, so there is a limit.
  * Known answers: .28425 on the Gaussian of the tests, minimum -tr C^{-1}/2 = -1.204889406286.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/family.h"
 
-/* Coordinates. A plan for 128 on the default perceptron has 9,200 nodes and takes 0.2 s to make; for the 64 pixels of the
- * digits on their U-Net 117,000 nodes, 4 s and 80 MiB a sample. At 784 a step of 8 samples took the perceptron 4 s. */
+/* Coordinates. A plan for 128 on the default perceptron has 9,200 nodes and takes 0.2 s to make; for the 64 pixels
+ * of the digits on their U-Net 117,000 nodes, 4 s and 80 MiB a sample. At 784 a step of 8 samples took the
+ * perceptron 4 s. */
 enum { LIMIT = 128 };
 
 struct ism {

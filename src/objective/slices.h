@@ -1,8 +1,8 @@
 /* slices.h: random projections, which ssm and ssm-vr share (Song, Garg, Shi, Ermon 2019, 1905.07088).
  *
- * M directions v a sample with E v v' = I, so that E v'J v = tr J and E (v.s)^2 = |s|^2: signs, unit normals, or points of
- * the sphere of radius sqrt(d). Given A, variances of v'A v (F = |A_s|_F^2 of the symmetric part, t = tr A): signs
- * 2 (F - sum A_ii^2), normals 2 F, sphere 2 (d F - t^2)/(d + 2); tests assert them.
+ * M directions v a sample with E v v' = I, so that E v'J v = tr J and E (v.s)^2 = |s|^2: signs, unit normals, or
+ * points of the sphere of radius sqrt(d). Given A, variances of v'A v (F = |A_s|_F^2 of the symmetric part, t = tr
+ * A): signs 2 (F - sum A_ii^2), normals 2 F, sphere 2 (d F - t^2)/(d + 2); tests assert them.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_OBJECTIVE_SLICES_H
 #define SF_OBJECTIVE_SLICES_H

@@ -3,8 +3,8 @@
  *     L = lambda(t)/M sum_m [ v_m'J(x_t,t) v_m + (v_m.s(x_t,t))^2/2 ],   J = ds/dx,  E v v' = I
  *       = w/M sum_m [ (v_m.eps)^2/2 - sigma v_m.(J_eps v_m) ]
  *
- * implicit score matching seen along random directions, of the same expectation: one tangent a direction in the place of
- * d, and no transition density is needed. unit-norm: directions of length 1, as in the authors' code for several
+ * implicit score matching seen along random directions, of the same expectation: one tangent a direction in the place
+ * of d, and no transition density is needed. unit-norm: directions of length 1, as in the authors' code for several
  * slices; E v v' = I/d, which divides the whole loss by d and leaves its minimum where it was.
  * Known answers: .28425 on the Gaussian of the tests, .09475 with unit-norm; variance 9.84491400 with signs.
  * SPDX-License-Identifier: BSD-3-Clause */

@@ -3,9 +3,9 @@
  *     L = lambda(t) [ 1/M sum_m v_m'J(x_t,t) v_m + |s(x_t,t)|^2/2 ],   J = ds/dx,  E v v' = I
  *       = w [ |eps|^2/2 - sigma/M sum_m v_m.(J_eps v_m) ]
  *
- * the norm is taken whole and the trace alone is sliced. The two terms no longer share v, so E v v' = I is not a matter of
- * scale: directions of length 1 give tr J/d + |s|^2/2, whose minimum is 1/d of the score. Less variance than ssm is the rule
- * for more than two dimensions, no law: at A = -I on unit normal data, with normal directions, 2 d against d + d^2/2.
+ * the norm is taken whole and the trace alone is sliced. The two terms no longer share v, so E v v' = I is not a
+ * matter of scale: directions of length 1 give tr J/d + |s|^2/2, whose minimum is 1/d of the score. Variance is
+ * not always less than ssm's: at A = -I on unit normal data, with normal directions, 2 d against d + d^2/2.
  * Known answers: .28425 on the Gaussian of the tests; variance 4.46041350 with signs, 8.18041350 with normals.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/slices.h"

@@ -38,7 +38,7 @@ static double distance2(int64_t d, double r, const double *z, const double *s, c
 }
 
 /* mean += w (s - x); returns |s - x|^2 */
-static double shift(int64_t d, double w, const double *s, const double *x, double *mean)
+static double shift(int64_t d, double w, const double *restrict s, const double *restrict x, double *restrict mean)
 {
 	double lane[LANES] = {0};
 	int64_t j = 0;

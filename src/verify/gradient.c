@@ -109,7 +109,7 @@ static int rest(sf_ctx *ctx, sf_row *row, const char *objective, const char *pro
 }
 
 #define MLP "mlp:width=8,depth=2,embed-width=8,act=tanh"
-#define UNET "unet:width=4,mult=1:1,blocks=1"
+#define UNET "unet:width=4,mult=1:1,blocks=1,init-scale=1"
 #define ON_MLP(fn, spec, process, param)                                                           \
 	static int fn(sf_ctx *ctx, sf_row *row) { return differences(ctx, row, spec, MLP, process, param, 29); }
 #define ON_UNET(fn, spec, process, param)                                                          \

@@ -2,9 +2,9 @@
  *
  *     J = tr A + tr(A C A')/2 + |e|^2/2,   dJ/dA = I + A C + e m',   dJ/db = e,   least -tr C^{-1}/2
  *
- * Expectations and variances have no sampling error: losses have degree 2 in x and in the direction v, their squares 4, which
- * the 27 points of {-sqrt 3, 0, sqrt 3}^3 (weights 1/6, 2/3, 1/6) integrate for unit normals, the icosahedron's corners for
- * the sphere, and all eight for signs.
+ * Expectations and variances have no sampling error: losses have degree 2 in x and in the direction v, their
+ * squares 4, which the 27 points of {-sqrt 3, 0, sqrt 3}^3 (weights 1/6, 2/3, 1/6) integrate for unit normals, the
+ * icosahedron's corners for the sphere, and all eight for signs.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/trial.h"
 
