@@ -3,15 +3,16 @@
 #
 #     compare-objectives.sh [-s STEPS] [-m STEPS] [-r SEEDS] [-j JOBS] [-q] [DIR]
 #
-#     -s STEPS   updates on the checkerboard (6000)          -j JOBS   runs at a time, one thread each (2)
-#     -m STEPS   updates on the mixtures (6000)              -q        quick: a few steps, to see that everything works
-#     -r SEEDS   runs of each objective on the checkerboard, with seeds 0, 1, ... (3)
+#     -s STEPS   updates on the checkerboard (4000)          -j JOBS   runs at a time, one thread each (2)
+#     -m STEPS   updates on the mixtures (3000)              -q        quick: a few steps, to see that everything works
+#     -r SEEDS   runs of each objective on the checkerboard, with seeds 0, 1, ... (2)
 #     DIR        where runs, numbers and pictures go (compare)
 #
 # 1. Checkerboard: the same network, noise levels, weighting and number of steps for each objective (preset objectives).
 # 2. Eight Gaussians in 2, 16 and 64 dimensions (preset objectives-mixture); the exact trace of ism costs d derivatives, so that in d
 #    dimensions it gets 4/d of the steps.
 # 3. Variance of the gradient's estimate at each noise level.
+# 4. The checkerboard without noise, which implicit score matching cannot learn.
 # Writes DIR/table.md and, where gnuplot is installed, DIR/objectives.png and DIR/objectives-dimension.png. Errors and losses are the
 # same bytes on every run; seconds are seconds of one core, user and system, spread evenly over a run's steps.
 #
@@ -22,9 +23,9 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
-steps=6000 mixture=6000 seeds=3 jobs=2 points=1000 samples=4000 repeats=64 parts=12 width= dims="2 16 64"
+steps=4000 mixture=3000 seeds=2 jobs=2 points=1000 samples=4000 repeats=64 parts=12 width="" dims="2 16 64"
 usage() {
-	sed -n 's/^# \{0,1\}//; 2,9p' "$0"
+	sed -n '2,9s/^# \{0,1\}//p' "$0"
 }
 while getopts s:m:r:j:qh option; do
 	case $option in
@@ -87,6 +88,7 @@ running=
 begin() {
 	"$@" &
 	running="$running $!"
+	# shellcheck disable=SC2086
 	set -- $running
 	if [ $# -ge "$jobs" ]; then finish; fi
 }
@@ -105,7 +107,7 @@ error_curve() {
 loss_curve() {
 	for run; do
 		sed 's/[{},:]/ /g' "$run/log.jsonl" | awk -v total="$(cat "$run/seconds")" \
-			'{ s[NR] = $2; l[NR] = $6 } END { for (i = 1; i <= NR; i++) print s[i], total * s[i] / s[NR], l[i] }'
+			-v steps="$(tail -n 1 "$run/error.csv" | cut -d , -f 1)" '{ print $2, total * $2 / steps, $6 }'
 	done | awk '{ n[$1]++; t[$1] += $2; e[$1] += $3 } END { for (s in n) print s, t[s] / n[s], e[s] / n[s] }' | sort -n
 }
 
@@ -143,10 +145,10 @@ for name in $board; do
 		END { printf "%.1f", 100 * on / all }')
 	case $name in dsm | stf) shift=0 ;; *) shift=1 ;; esac
 	for run in $(runs_of "$name"); do
-		echo "$(cat "$run/seconds") $(tail -n 1 "$run/error.csv" | tr , ' ')"
+		echo "$(cat "$run/seconds") $(tail -n 1 "$run/error.csv" | cut -d , -f 3,5 | tr , ' ')"
 	done | awk -v name="$name" -v on="$on" -v steps="$steps" -v shift=$shift -v last="$(tail -n 5 "$dir/board-$name.loss" |
 		awk '{ s += $3 } END { print s / NR }')" '
-		{ t += $1; e += $4; size += $6; if (NR == 1 || $4 < lo) lo = $4; if (NR == 1 || $4 > hi) hi = $4 }
+		{ t += $1; e += $2; size += $3; if (NR == 1 || $2 < lo) lo = $2; if (NR == 1 || $2 > hi) hi = $2 }
 		END { printf "| `%s` | %.2f | %.4f | %.5f | %.5f, %.5f | %.2f %% | %.1f %% |\n", name, 1000 * t / NR / steps, last + shift,
 			e / NR, lo, hi, 100 * e / size, on }' >> "$dir/table.md"
 done
@@ -231,9 +233,23 @@ ratios() { # FILE NAME...: a line for each name, the variance as a multiple of d
 			END { printf "| `%s` | %s%s\n", name, line, w }' "$dir/variance-modes.ratios"
 	done
 } >> "$dir/table.md"
+
+# without noise the board has edges, at which implicit score matching has no least value
+echo "== 4. ism without noise" >&2
+# shellcheck disable=SC2086
+"$SCOREFIELD" train objectives -q -o "$dir/still" --force --set train.steps="$steps" --set train.log-every=$((steps / 4)) \
+	--set process.spec=static --set model.parametrisation=score --set objective.spec=ism $width --seed 0
+{
+	echo
+	printf '| no noise | mean loss of the first quarter of the steps | second | third | last |\n| --- | ---: | ---: | ---: | ---: |\n'
+	# shellcheck disable=SC2016
+	printf '| `ism` |'
+	sed 's/[{},:]/ /g' "$dir/still/log.jsonl" | awk '{ printf " %.4g |", $6 } END { print "" }'
+} >> "$dir/table.md"
 cat "$dir/table.md"
 
 command -v gnuplot > /dev/null || { echo "gnuplot is not installed; the curves are in $dir" >&2; exit 0; }
+# shellcheck disable=SC2016
 style='set terminal pngcairo size 1200,1180 font ",9"
 array colour[10] = ["#000000", "#d62728", "#ff9896", "#ff7f0e", "#bcbd22", "#1f77b4", "#2ca02c", "#17becf", "#9467bd", "#e377c2"]
 array dash[10] = [1, 1, 1, 1, 1, 1, 1, 2, 1, 2]

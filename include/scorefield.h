@@ -8,6 +8,7 @@
 #include <scorefield/graph.h>
 #include <scorefield/grid.h>
 #include <scorefield/io.h>
+#include <scorefield/likelihood.h>
 #include <scorefield/metric.h>
 #include <scorefield/net.h>
 #include <scorefield/noise.h>

@@ -1,5 +1,5 @@
-/* check_energy.c: networks as energies, log p = -<x,F>/sigma: eps and score are gradients, losses of second order train,
- * samplers run; and which finite-difference losses are refused, with the bound on their perturbation.
+/* check_energy.c: networks as energies, log p = -<x,F>/sigma: eps and score are gradients, losses of second order
+ * train, samplers run; and which finite-difference losses are refused, with the bound on their perturbation.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loss_rig.h"
 
@@ -128,8 +128,8 @@ START_TEST(dsm_gradient)
 }
 END_TEST
 
-/* Gradient descent on the Gaussian's 12 points of (x_0, z) reaches tr(alpha^2 C C_t^{-1})/2 (VP, t = .3), by DSM with a
- * gradient of the energy and by values alone. */
+/* Gradient descent on the Gaussian's 12 points of (x_0, z) reaches tr(alpha^2 C C_t^{-1})/2 (VP, t = .3), by DSM with
+ * a gradient of the energy and by values alone. */
 static void train(const char *objective, int slices)
 {
 	double l[G][G], ct[G][G], inv[G][G], a, s, mean = 0;

@@ -1,5 +1,5 @@
-/* check_fd.c: the finite-difference losses: exact on linear scores and quadratic energies at any length, second order elsewhere,
- * what is drawn, gradients, and the link to LCSS. Closed forms are in check_fd_forms.c.
+/* check_fd.c: the finite-difference losses: exact on linear scores and quadratic energies at any length, second order
+ * elsewhere, what is drawn, gradients, and the link to LCSS. Closed forms are in check_fd_forms.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loss_rig.h"
 
@@ -212,8 +212,8 @@ START_TEST(gradients)
 		for (i = 0; i < sizeof rows / sizeof *rows; i++) {
 			rig r;
 
-			rig_open(&r, nets[n], NULL, rows[i].process, rows[i].param, rows[i].objective, n ? 3 : 1, n ? image : space,
-			         2);
+			rig_open(&r, nets[n], NULL, rows[i].process, rows[i].param, rows[i].objective, n ? 3 : 1,
+			         n ? image : space, 2);
 			rig_draw_at(&r, .5 * sf_process_horizon(r.process));
 			rig_check_gradient(&r, n ? 101 : 11, 1e-6);
 			rig_close(&r);
@@ -231,9 +231,10 @@ START_TEST(antithetic_lcss)
 		rig a, f;
 		int64_t i, j, b;
 
-		rig_open(&a, MLP, NULL, processes[p], "eps", "lcss:stage=two,rho=0.7,antithetic=true,weight=one", 1, space, N);
-		rig_open(&f, MLP, NULL, processes[p], "eps", "fd-ssm-vr:direction=gaussian,eps=0.7,eps-min=0,weight=one", 1, space,
-		         N);
+		rig_open(&a, MLP, NULL, processes[p], "eps", "lcss:stage=two,rho=0.7,antithetic=true,weight=one", 1,
+		         space, N);
+		rig_open(&f, MLP, NULL, processes[p], "eps", "fd-ssm-vr:direction=gaussian,eps=0.7,eps-min=0,weight=one",
+		         1, space, N);
 		rig_run(&a);
 		b = sf_process_blocks(a.process);
 		memcpy(f.d->xt, a.d->xt, sizeof *f.d->xt * (size_t)(N * b * G));

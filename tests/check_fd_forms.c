@@ -1,5 +1,5 @@
-/* check_fd_forms.c: the finite-difference losses against closed forms: expectations and gradients of linear scores and quadratic
- * energies on a Gaussian, a quartic energy, and a score on a mixture in one dimension.
+/* check_fd_forms.c: the finite-difference losses against closed forms: expectations and gradients of linear scores and
+ * quadratic energies on a Gaussian, a quartic energy, and a score on a mixture in one dimension.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "loss_rig.h"
 
@@ -11,7 +11,7 @@ static const int64_t line[] = {1}, space[] = {G};
 enum { SSM, VR };
 static const char *const names[] = {"fd-ssm", "fd-ssm-vr"};
 
-/* ---- closed forms on Gaussians: x ~ N(M,C) by the points M +- sqrt(3) L e_k, u = sqrt(3) e_k as three slices ---- */
+/* ---- x ~ N(M,C) by the points M +- sqrt(3) L e_k, u = sqrt(3) e_k as three slices ---- */
 static void gaussian_points(rig *r)
 {
 	double l[G][G];
@@ -89,7 +89,7 @@ START_TEST(gaussian_energy_minimum)
 }
 END_TEST
 
-/* At sigma = .5 on the 12 points of the joint normal of (x,z): d/(2 sigma^2) - tr C_s^{-1}/2 at s = C_s^{-1}(m - x). */
+/* At sigma = .5, 12 points of the joint normal of (x,z): d/(2 sigma^2) - tr C_s^{-1}/2 at s = C_s^{-1}(m - x). */
 START_TEST(gaussian_denoising)
 {
 	double c[G][G], inv[G][G], l[G][G];
@@ -241,7 +241,8 @@ START_TEST(mixture_golden)
 	for (c = 0; c < 2; c++)
 		for (i = 0; i < STEPS; i++)
 			for (j = 0; j < STEPS; j++) {
-				double a = (i - STEPS / 2) / 4., z = (j - STEPS / 2) / 4., p = share[c] * exp(-(a * a + z * z) / 2);
+				double a = (i - STEPS / 2) / 4., z = (j - STEPS / 2) / 4.;
+				double p = share[c] * exp(-(a * a + z * z) / 2);
 
 				sum += p * r.loss[(c * STEPS + i) * STEPS + j];
 				total += p;

@@ -48,8 +48,8 @@ START_TEST(two_points)
 }
 END_TEST
 
-/* Half N(M e1, c^2 I), half N(-M e1, c^2 I), c = .1, M = 1, d = 64; and the same under VP, where with r = sigma/alpha in the
- * place of sigma V is V/alpha^2. */
+/* Half N(M e1, c^2 I), half N(-M e1, c^2 I), c = .1, M = 1, d = 64; and the same under VP, where with r =
+ * sigma/alpha in the place of sigma V is V/alpha^2. */
 START_TEST(two_gaussians)
 {
 	static const double sigma[3] = {1, 2, 5}, want[3] = {1.077489457, .08942528937, .002560789244};
@@ -86,8 +86,8 @@ START_TEST(two_gaussians)
 }
 END_TEST
 
-/* Five points, without replacement: over x from the smoothed data the enumerated variances (which tests/check_stf has at three
- * points) fall to 0 at n = 5; and nothing depends on threads. */
+/* Five points, without replacement: over x from the smoothed data the enumerated variances (which tests/check_stf
+ * has at three points) fall to 0 at n = 5; and nothing depends on threads. */
 START_TEST(without_replacement)
 {
 	static const double x[5] = {-1.3, -.4, .1, .9, 2};
@@ -165,8 +165,42 @@ END_TEST
 
 /* ---- gradients ---- */
 
-/* A network that is zero but for its bias b: eps = b, so one sample's gradient in b is w (b - z), with covariance w^2 I: the
- * trace for b is d w^2/batch. The weights' gradient (b - z) x_t' has, for independent x_t = x_0 + sigma z, known moments too. */
+/* Of two gradients g and h the trace is |g - h|^2/2 and the squared mean less its noise g.h. */
+static void two_batches(const sf_setup *s, const sf_objective *o, const double *params, int64_t n)
+{
+	double g[32] = {0}, dot = 0, apart = 0;
+	sf_gradient_variance v;
+	const double *h;
+	sf_batch *b;
+	int64_t i;
+	int k;
+
+	assert_ok(s->ctx, sf_batch_new(o, &s->model, n, 1, 0, &b));
+	ck_assert_int_le(sf_param_total(sf_batch_graph(b)), 32);
+	h = sf_batch_gradient(b);
+	sf_batch_draw(b)->seed = 9;
+	for (k = 0; k < 2; k++) {
+		memcpy(g, h, (size_t)sf_param_total(sf_batch_graph(b)) * sizeof *g);
+		for (i = 0; i < n; i++)
+			sf_batch_draw(b)->t[i] = 2;
+		assert_ok(s->ctx, sf_step_read(s, b, k));
+		assert_ok(s->ctx, sf_objective_draw_at(o, &s->model, sf_batch_draw(b)));
+		assert_ok(s->ctx, sf_batch_run(b, params, NULL));
+	}
+	for (i = 0; i < sf_param_total(sf_batch_graph(b)); i++) {
+		dot += g[i] * h[i];
+		apart += (g[i] - h[i]) * (g[i] - h[i]);
+	}
+	assert_ok(s->ctx, sf_variance_gradient(s, o, params, 2, n, 2, 9, &v));
+	assert_close(v.trace, apart / 2 / (double)(n * n), 1e-11, 0);
+	assert_close(v.mean2, dot / (double)(n * n), 1e-9, 1e-12);
+	ck_assert(v.trace_error > 1e300);
+	sf_batch_free(b);
+}
+
+/* A network that is zero but for its bias b: eps = b, so one sample's gradient in b is w (b - z), with covariance
+ * w^2 I: the trace for b is d w^2/batch. The weights' gradient (b - z) x_t' has, for independent x_t = x_0 + sigma
+ * z, known moments too. */
 START_TEST(linear_network)
 {
 	enum { BATCH = 8 };
@@ -199,7 +233,8 @@ START_TEST(linear_network)
 		trace += 1; /* b: z_j */
 		mean2 += b[j] * b[j];
 		for (k = 0; k < 2; k++) {
-			/* (b_j - z_j) x_k, x_k = y_k + sigma z_k: mean -sigma [j=k], second moment b_j^2 (m2 + s2) + E z_j^2 x_k^2 - 2 b_j E z_j x_k^2 */
+			/* (b_j - z_j) x_k with x_k = y_k + sigma z_k: mean -sigma [j=k], second moment
+			 * b_j^2 (m2 + s2) + E z_j^2 x_k^2, as E z_j x_k^2 = 0 */
 			double mean = j == k ? -sqrt(s2) : 0;
 			double second = b[j] * b[j] * (m2 + s2) + (m2 + (j == k ? 3 : 1) * s2);
 
@@ -213,6 +248,7 @@ START_TEST(linear_network)
 	sf_ctx_set_threads(ctx, 3);
 	assert_ok(ctx, sf_variance_gradient(&s, o, params, 2, BATCH, 3000, 7, &again));
 	ck_assert(memcmp(&v, &again, sizeof v) == 0);
+	two_batches(&s, o, params, BATCH);
 	ck_assert_int_eq(sf_variance_gradient(&s, o, params, 2, BATCH, 1, 7, &v), SF_ERANGE);
 	ck_assert_int_eq(sf_variance_gradient(&s, o, params, 1e9, BATCH, 2, 7, &v), SF_ERANGE);
 	for (i = 0; i < total; i++)
@@ -259,7 +295,7 @@ START_TEST(rows_are_a_draw_without_replacement)
 	sf_ctx *ctx = ck_ctx();
 	sf_data *d;
 	sf_view v;
-	int s, i, j, set, moved = 0;
+	int s, i, j, set, moved = 0, shared = 0;
 
 	snprintf(dir, sizeof dir, "%s", sf_test_mkdir());
 	d = numbered(ctx, dir);
@@ -289,6 +325,19 @@ START_TEST(rows_are_a_draw_without_replacement)
 			if (i != j)
 				assert_close(together[i][j], want, 0, 5 * sqrt(want));
 		}
+	for (s = 0; s < STEPS; s += 4) { /* companions of two steps of an epoch: 13 positions, each in both with (6/18)^2 */
+		double x;
+
+		for (set = i = 0; i < ROWS - BATCH; i++) {
+			sf_view_reference(&v, (uint64_t)s, BATCH, ROWS, BATCH + i, &x, NULL);
+			set |= 1 << (int)x;
+		}
+		for (i = 0; i < ROWS - BATCH; i++) {
+			sf_view_reference(&v, (uint64_t)s + 2, BATCH, ROWS, BATCH + i, &x, NULL);
+			shared += set >> (int)x & 1;
+		}
+	}
+	assert_close(shared / (STEPS / 4.), 13. / 9, 0, 5 * 1.2 / sqrt(STEPS / 4.));
 	for (s = 0; s < 40; s++) { /* as many rows as records: the data set, in a new order every step */
 		int seen = 0;
 

@@ -16,8 +16,8 @@ floor() {
 	process) echo 3 ;;
 	score | grid) echo 4 ;;
 	net) echo 5 ;;
-	objective | sampler | metric) echo 6 ;;
-	train) echo 7 ;;
+	objective | sampler) echo 6 ;;
+	metric | train) echo 7 ;;
 	verify) echo 8 ;;
 	cmd) echo 9 ;;
 	*) echo "FAIL: folder src/$1 has no floor in tests/includes.sh" >&2; echo 99 ;;
@@ -27,6 +27,7 @@ floor() {
 owner() {
 	case $1 in
 	base | error | context | object | noise) echo core ;;
+	likelihood) echo metric ;;
 	variance) echo train ;;
 	*) echo "$1" ;;
 	esac

@@ -7,7 +7,7 @@ SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
 	%reldir%/check_objective %reldir%/check_path %reldir%/check_plan \
 	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
-	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_toys %reldir%/check_train \
+	%reldir%/check_sampler_runs %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_train \
 	%reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
 	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh

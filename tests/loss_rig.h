@@ -1,4 +1,4 @@
-/* loss_rig.h: an objective on a model, with its batch and parameters in double, for tests that look at losses one by one.
+/* loss_rig.h: an objective on a model, with its batch and parameters in double, for tests that look at single losses.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_TEST_LOSS_RIG_H
 #define SF_TEST_LOSS_RIG_H
@@ -32,7 +32,7 @@ void rig_draw_at(rig *r, double t);
 double rig_run(rig *r); /* the mean loss */
 /* Where the parameter of that name starts in r->param; fails the test without it. */
 double *rig_param(rig *r, const char *name);
-/* eps of sample i at its state plus `shift` (may be NULL), and its derivative along u (may be NULL) if `along` is not: by
+/* eps of sample i at its state plus `shift` (may be NULL), and, unless `along` is NULL, its derivative along u: by
  * sf_model_build and sf_jvp. Arrays of the data's size. */
 void rig_eps(rig *r, int64_t i, const double *shift, const double *u, double *eps, double *along);
 /* Fails unless the gradient agrees with central differences of the summed loss at every `stride`-th parameter. */

@@ -57,15 +57,20 @@ SF_API int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int fl
 /* Draw number `draw` (0, 1, ...) of the endless training stream: a fresh permutation of the data each
  * epoch, or the generator's next record. Depends only on (seed, draw). label may be NULL. */
 SF_API void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label);
-/* Row `row` < rows of the data of training step `step` for an objective that compares with a reference batch of `rows` records:
- * rows below `batch` are the step's own draws, those that follow the rest of the reference. All together are exchangeable:
- * `rows` different records, drawn uniformly (steps never straddle two epochs, so that of n records the last n mod batch of an
- * epoch's permutation are left out; needs batch, rows <= n), or fresh records of a generator. Each row has a flip and noise of
- * its own. Depends only on (seed, step, batch, rows, row); steps times rows below 2^46. label may be NULL. */
+/* Row `row` < rows of the data of training step `step` for an objective that compares with a reference batch of
+ * `rows` records: rows below `batch` are the step's own draws, those that follow the rest of the reference. All
+ * together are exchangeable: `rows` different records, drawn uniformly (steps never straddle two epochs, so that of n
+ * records the last n mod batch of an epoch's permutation are left out; needs batch, rows <= n), or fresh records of a
+ * generator. Each row has a flip and noise of its own. Depends only on (seed, step, batch, rows, row); steps times rows
+ * below 2^46. label may be NULL. */
 SF_API void sf_view_reference(const sf_view *v, uint64_t step, int64_t batch, int64_t rows, int64_t row, double *x,
                               int *label);
 /* Record `index` scaled, without flip or dequantisation. */
 SF_API void sf_view_read(const sf_view *v, int64_t index, double *x, int *label);
+/* Record `index` as a draw from a density: grey levels k are spread over a cell of their own, [k, k+1) where the view is
+ * dequantised and [k - 1/2, k + 1/2) where it is not, so that what is fed lies around what was trained on. The noise is
+ * keyed by (seed of the view, pass, index); other data are scaled alone. No flip. label may be NULL. */
+SF_API void sf_view_spread(const sf_view *v, int64_t index, uint32_t pass, double *x, int *label);
 
 SF_END
 #endif

@@ -39,10 +39,14 @@ typedef struct sf_process_class {
 	 * velocity at time 0 */
 	void (*noise_cov)(const void *st, double t, double *C);
 	double (*start_var)(const void *st);
+	/* covariance (k,k) of u_t given u_s, exact for t near s; NULL: from the above, by a difference */
+	void (*noise_between)(const void *st, double s, double t, double *C);
 	/* nonlinear ones: f(x,t) of one sample, scalar g(t); their `sigma` is a nominal scale of the noise that time t has
 	 * brought, for networks to be scaled with */
 	void (*drift)(const void *st, int64_t d, const double *x, double t, double *f);
 	double (*diffusion)(const void *st, double t);
+	/* divergence of f at one sample, for likelihoods; optional */
+	double (*divergence)(const void *st, int64_t d, const double *x, double t);
 	int64_t (*steps)(const void *st); /* of the simulation from 0 to T; 0: x_t = x_0 */
 	/* x_t given x_s = y as a normal law of mean and standard deviation (d), the drift linearised at y; optional */
 	void (*transition)(const void *st, int64_t d, const double *y, double s, double t, double *mean,
@@ -82,6 +86,8 @@ SF_API void sf_process_cov(const sf_process *p, double t, double *Sigma);
 /* k = 2: covariance given all of u_0 (for k = 1 the same as cov), and the variance of the velocity at time 0. */
 SF_API void sf_process_noise_cov(const sf_process *p, double t, double *C);
 SF_API double sf_process_start_var(const sf_process *p);
+/* Covariance of u_t given u_s: C(0,t) - Phi(s,t) C(0,s) Phi(s,t)'. */
+SF_API void sf_process_noise_between(const sf_process *p, double s, double t, double *C);
 /* k = 1: mean coefficient, standard deviation, lambda = ln(alpha^2/sigma^2) and its inverse; EDM's noise level is
  * sigma/alpha. The inverse clamps to [0, T]. NaN for k = 2 and for nonlinear ones. g^2 is that of the noisy block (x, or the
  * velocity of k = 2). */
@@ -118,6 +124,8 @@ SF_API int sf_process_perturb(const sf_process *p, int64_t n, int64_t d, const d
 /* f(x,t), (n,k,d). */
 SF_API int sf_process_drift(const sf_process *p, int64_t n, int64_t d, const double *x,
                             const double *t, double *f);
+/* Divergence of f at one state (k,d): d tr F(t) for linear processes. SF_EUNSUP for a nonlinear one whose class does not tell. */
+SF_API int sf_process_divergence(const sf_process *p, int64_t d, const double *x, double t, double *div);
 /* Drift of the reversed process: f - (1+eta^2)/2 G G' score; eta = 1 the reverse SDE (Song et al.
  * eq 6), eta = 0 the probability-flow ODE (eq 13). `score` (n,k,d). out may be score. */
 SF_API int sf_process_reverse_drift(const sf_process *p, int64_t n, int64_t d, const double *x,

@@ -105,7 +105,7 @@ static int read_clock(sf_ctx *ctx, const char *dir, ticks *all)
 	return rc;
 }
 
-/* At a step: in a line between the lines around it, from 0 at step 0; NaN past the last. */
+/* At a step: in a line between the lines around it, from 0 at step 0, and past the last in proportion to the steps. */
 static double clock_at(const ticks *all, int64_t step)
 {
 	tick a = {0, 0};
@@ -116,7 +116,7 @@ static double clock_at(const ticks *all, int64_t step)
 	if (step == 0)
 		return 0;
 	if (i == all->n)
-		return nan("");
+		return a.step > 0 ? a.seconds * (double)step / (double)a.step : nan("");
 	return a.seconds + (all->v[i].seconds - a.seconds) * (double)(step - a.step) / (double)(all->v[i].step - a.step);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 const char *sf_version(void)
@@ -27,20 +28,38 @@ const char *sf_strerror(int code)
 	}
 }
 
+struct failure {
+	sf_ctx *ctx;
+	int code;
+	char message[SF_MESSAGE_MAX];
+};
+
+static void keep(void *arg)
+{
+	const struct failure *f = arg;
+
+	f->ctx->failed = f->code;
+	memcpy(f->ctx->message, f->message, sizeof f->message);
+}
+
 int sf_fail(sf_ctx *ctx, int code, const char *fmt, ...)
 {
+	struct failure f;
 	va_list ap;
 	char *p;
 
 	if (!ctx)
 		return code;
-	ctx->failed = code;
+	f.ctx = ctx;
+	f.code = code;
+	memset(f.message, 0, sizeof f.message);
 	va_start(ap, fmt);
-	vsnprintf(ctx->message, sizeof ctx->message, fmt, ap);
+	vsnprintf(f.message, sizeof f.message, fmt, ap);
 	va_end(ap);
-	for (p = ctx->message; *p; p++) /* names from files must not break the line */
+	for (p = f.message; *p; p++) /* names from files must not break the line */
 		if ((unsigned char)*p < 32 || *p == 127)
 			*p = '?';
+	sf_alone(keep, &f); /* tiles may fail at once */
 	return code;
 }
 

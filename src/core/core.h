@@ -41,6 +41,8 @@ void sf_note(sf_ctx *ctx, int level, const char *fmt, ...) SF_PRINTF(3, 4);
  * inner one runs serially. */
 typedef int (*sf_tile_fn)(void *arg, int64_t tile, int worker);
 int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg);
+/* Runs fn where no other thread does. */
+void sf_alone(void (*fn)(void *arg), void *arg);
 
 /* ---- memory.c ---- */
 enum { SF_ALIGN = 64 };

@@ -45,9 +45,20 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 			}
 		}
 	}
+	/* several may have failed and left any of their messages: run again alone, the first leaves its own */
+	if (first.rc != 0)
+		fn(arg, first.tile, 0);
 	return first.rc;
 #else
 	(void)ctx;
 	return serial(tiles, fn, arg);
 #endif
+}
+
+void sf_alone(void (*fn)(void *arg), void *arg)
+{
+#ifdef _OPENMP
+#pragma omp critical(sf_alone)
+#endif
+	fn(arg);
 }

@@ -125,9 +125,9 @@ static void mirror(const sf_data_info *info, double *x)
 			}
 }
 
-static void dequantise(const sf_view *v, uint64_t draw, double *x)
+static void dequantise(const sf_view *v, uint32_t pass, uint64_t draw, double *x)
 {
-	sf_noise key = {v->seed, SF_NOISE_DEQUANT, 0};
+	sf_noise key = {v->seed, SF_NOISE_DEQUANT, pass};
 	int64_t size = v->data->info.size, at, n, k;
 	double u[PIECE];
 
@@ -169,7 +169,7 @@ static void read(const sf_view *v, uint64_t index, uint64_t draw, double *x, int
 			mirror(&v->data->info, x);
 	}
 	if (v->dequantise)
-		dequantise(v, draw, x);
+		dequantise(v, 0, draw, x);
 	scale(v, x);
 }
 
@@ -205,5 +205,17 @@ void sf_view_reference(const sf_view *v, uint64_t step, int64_t batch, int64_t r
 void sf_view_read(const sf_view *v, int64_t index, double *x, int *label)
 {
 	sf_data_read(v->data, index, x, label);
+	scale(v, x);
+}
+
+void sf_view_spread(const sf_view *v, int64_t index, uint32_t pass, double *x, int *label)
+{
+	int64_t i;
+
+	sf_data_read(v->data, index, x, label);
+	if (v->data->info.levels)
+		dequantise(v, pass, (uint64_t)index, x);
+	for (i = 0; v->data->info.levels && !v->dequantise && i < v->data->info.size; i++)
+		x[i] -= 0.5;
 	scale(v, x);
 }

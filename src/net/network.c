@@ -4,6 +4,9 @@
  * inputs are rounded once to the plan's type, the result is divided by -sigma in double. Each sample's
  * result is its own, so neither the cut into chunks nor the threads show. Everything is allocated when the
  * score is made.
+ *
+ * A directional derivative J v = -(d eps/dx) v/sigma runs a plan of its own, forward mode on a graph of primitives with the
+ * same parameters. It is planned when it is asked for the first time, and takes no memory after that.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <scorefield/net.h>
 
@@ -13,16 +16,17 @@
 
 #include <string.h>
 
-enum { INPUTS = 7, XT = 0, C_IN, C_NOISE, E_X, E_F, LABEL, POSITION }; /* order of `in` */
+enum { XT, C_IN, C_NOISE, E_X, E_F, LABEL, POSITION, X_DOT, POSITION_DOT, INPUTS }; /* order of `in` */
 
 struct network {
 	sf_model m;
-	sf_graph *g;
-	sf_plan *plan;
+	sf_graph *g, *g2;
+	sf_plan *plan, *tangent; /* g2, tangent: of the derivative, NULL until it is asked for */
+	const void *params;
 	sf_dtype type;
 	int64_t batch, chunk; /* samples per shard and per run */
 	void *in[INPUTS];     /* of the plan's type */
-	void *eps;
+	void *eps;            /* or its tangent */
 	double *sigma;
 	int log_noise, blocks;
 	int *label;           /* what sf_model_score_labels set */
@@ -41,7 +45,7 @@ struct job {
 	struct network *w;
 	int64_t first, n, tile; /* samples of the chunk; how many a tile takes */
 	const int64_t *which;   /* sf_score_which */
-	const double *x, *t;
+	const double *x, *t, *v; /* v: NULL, or the direction of a derivative */
 	double *out;
 };
 
@@ -57,6 +61,14 @@ static void fill_one(struct job *j, int64_t i)
 		store(w, XT, i * d + k, x[k]);
 	for (k = 0; w->in[POSITION] && k < d; k++)
 		store(w, POSITION, i * d + k, u[k]);
+	if (j->v) {
+		const double *du = j->v + (j->first + i) * d * w->blocks, *dx = du + d * (w->blocks - 1);
+
+		for (k = 0; k < d; k++)
+			store(w, X_DOT, i * d + k, dx[k]);
+		for (k = 0; w->in[POSITION] && k < d; k++)
+			store(w, POSITION_DOT, i * d + k, du[k]);
+	}
 	store(w, C_IN, i, c.c_in);
 	store(w, C_NOISE, i, c.c_noise);
 	if (w->in[E_X]) {
@@ -109,7 +121,9 @@ static int finish(void *arg, int64_t tile, int worker)
 	return 0;
 }
 
-static int eval(sf_score *s, int64_t n, const double *x, const double *t, double *out)
+/* The score, or with a direction v its derivative. */
+static int evaluate(const sf_score *s, sf_plan *plan, int64_t n, const double *x, const double *t, const double *v,
+                    double *out)
 {
 	struct network *w = s->object.state;
 	struct job j;
@@ -120,6 +134,7 @@ static int eval(sf_score *s, int64_t n, const double *x, const double *t, double
 	j.tile = w->m.size < 256 ? 64 : 1;
 	j.x = x;
 	j.t = t;
+	j.v = v;
 	j.out = out;
 	for (j.first = 0; j.first < n; j.first += w->chunk) {
 		int64_t m = n - j.first < w->chunk ? n - j.first : w->chunk;
@@ -131,10 +146,91 @@ static int eval(sf_score *s, int64_t n, const double *x, const double *t, double
 		if (run.shards < threads)
 			run.shards = m < threads ? m : threads;
 		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, fill, &j));
-		SF_TRY(sf_plan_run(w->plan, &run));
+		SF_TRY(sf_plan_run(plan, &run));
 		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, finish, &j));
 	}
 	return SF_OK;
+}
+
+static int is_state(int which)
+{
+	return which == XT || which == POSITION || which == X_DOT || which == POSITION_DOT;
+}
+
+/* Takes the buffers of the inputs that are there and binds them. */
+static int bind(struct network *w, sf_plan *plan, const sf_var *var)
+{
+	size_t e = w->type == SF_F32 ? sizeof(float) : sizeof(double), n = (size_t)w->chunk;
+	int i;
+
+	for (i = 0; i < INPUTS; i++) {
+		if (var[i] == SF_NOVAR)
+			continue;
+		if (!w->in[i])
+			w->in[i] = sf_alloc(is_state(i) ? n * (size_t)w->m.size : n, e);
+		if (!w->in[i])
+			return sf_fail(w->m.ctx, SF_ENOMEM, "network score: out of memory");
+		SF_TRY(sf_plan_bind(plan, var[i], w->in[i]));
+	}
+	SF_TRY(sf_plan_bind_params(plan, w->params));
+	return sf_plan_output(plan, 0, w->eps);
+}
+
+static void list_inputs(const sf_model_vars *v, sf_var *var)
+{
+	var[XT] = v->x;
+	var[C_IN] = v->c_in;
+	var[C_NOISE] = v->c_noise;
+	var[E_X] = v->e_x;
+	var[E_F] = v->e_f;
+	var[LABEL] = v->label;
+	var[POSITION] = v->position;
+	var[X_DOT] = var[POSITION_DOT] = SF_NOVAR;
+}
+
+static int plan_tangent(struct network *w)
+{
+	const sf_model *m = &w->m;
+	sf_var var[INPUTS], dot;
+	sf_model_vars v;
+
+	SF_TRY(sf_graph_new(m->ctx, 2, &w->g2));
+	sf_model_vars_init(&v);
+	SF_TRY(sf_model_build(m, w->g2, 0, &v));
+	list_inputs(&v, var);
+	var[X_DOT] = sf_input(w->g2, "x_dot", 1, m->rank, m->dim);
+	dot = sf_jvp(w->g2, v.eps, v.x, var[X_DOT]);
+	if (v.position != SF_NOVAR) {
+		var[POSITION_DOT] = sf_input(w->g2, "position_dot", 1, m->rank, m->dim);
+		dot = sf_add(w->g2, dot, sf_jvp(w->g2, v.eps, v.position, var[POSITION_DOT]));
+	}
+	SF_TRY(sf_plan_new(w->g2, &dot, 1, w->type, w->batch, &w->tangent));
+	return bind(w, w->tangent, var);
+}
+
+static void drop_tangent(struct network *w)
+{
+	sf_plan_free(w->tangent);
+	sf_graph_free(w->g2);
+	w->tangent = NULL;
+	w->g2 = NULL;
+}
+
+static int eval(sf_score *s, int64_t n, const double *x, const double *t, double *out)
+{
+	return evaluate(s, ((struct network *)s->object.state)->plan, n, x, t, NULL, out);
+}
+
+static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const double *v, double *out)
+{
+	struct network *w = s->object.state;
+	int rc = w->tangent ? SF_OK : plan_tangent(w);
+
+	if (rc < 0) {
+		drop_tangent(w);
+		return rc;
+	}
+	return evaluate(s, w->tangent, n, x, t, v, out);
 }
 
 static void fini(void *state)
@@ -142,6 +238,7 @@ static void fini(void *state)
 	struct network *w = state;
 	int i;
 
+	drop_tangent(w);
 	sf_plan_free(w->plan);
 	sf_graph_free(w->g);
 	for (i = 0; i < INPUTS; i++)
@@ -153,15 +250,14 @@ static void fini(void *state)
 
 static const sf_score_class network_class = {
 	{"network", "a trained network", "", sizeof(struct network), NULL, NULL, fini},
-	NULL, eval, NULL, NULL};
+	NULL, eval, NULL, jvp};
 
-static int prepare(struct network *w, const void *params)
+static int prepare(struct network *w)
 {
 	sf_ctx *ctx = w->m.ctx;
 	size_t e = w->type == SF_F32 ? sizeof(float) : sizeof(double), n = (size_t)w->chunk, nx;
-	sf_model_vars v;
 	sf_var var[INPUTS];
-	int i;
+	sf_model_vars v;
 
 	if (sf_mul_size(n, (size_t)w->m.size, &nx) < 0)
 		return sf_fail(ctx, SF_ERANGE, "network score: a batch of %lld samples is too large",
@@ -170,27 +266,12 @@ static int prepare(struct network *w, const void *params)
 	sf_model_vars_init(&v);
 	SF_TRY(sf_model_build(&w->m, w->g, 0, &v));
 	SF_TRY(sf_plan_new(w->g, &v.eps, 1, w->type, w->batch, &w->plan));
-	var[XT] = v.x;
-	var[C_IN] = v.c_in;
-	var[C_NOISE] = v.c_noise;
-	var[E_X] = v.e_x;
-	var[E_F] = v.e_f;
-	var[LABEL] = v.label;
-	var[POSITION] = v.position;
 	w->eps = sf_alloc(nx, e);
 	w->sigma = sf_alloc(n, sizeof(double));
 	if (!w->eps || !w->sigma)
 		return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
-	for (i = 0; i < INPUTS; i++) {
-		if (var[i] == SF_NOVAR)
-			continue;
-		w->in[i] = sf_alloc(i == XT || i == POSITION ? nx : n, e);
-		if (!w->in[i])
-			return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
-		SF_TRY(sf_plan_bind(w->plan, var[i], w->in[i]));
-	}
-	SF_TRY(sf_plan_bind_params(w->plan, params));
-	return sf_plan_output(w->plan, 0, w->eps);
+	list_inputs(&v, var);
+	return bind(w, w->plan, var);
 }
 
 int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch, sf_score **s)
@@ -211,7 +292,8 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 	w->chunk = w->batch * sf_ctx_threads(m->ctx);
 	w->log_noise = sf_model_log_noise(m);
 	w->blocks = sf_process_blocks(m->process);
-	rc = prepare(w, params);
+	w->params = params;
+	rc = prepare(w);
 	if (rc < 0) {
 		sf_score_free(*s);
 		*s = NULL;

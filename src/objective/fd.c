@@ -1,8 +1,10 @@
-/* fd.c: see fd.h. Defaults: the papers take a norm of 0.1 over all pixels of CIFAR-10 whatever the noise, 0.0018 a pixel,
- * which is between 0.0018 and 0.18 of NCSN's noise levels 1 to 0.01 (eps=0.0018,scale=one). Here 0.1 is the length a coordinate in
- * units of sigma: the error of a difference is of order eps^2 relative to a density smooth over sigma, and the second
- * difference of energies, whose rounding grows as 1/eps^2, stays good in single precision. eps-min holds up the length where
- * sigma is so small that it would be lost.
+/* fd.c: see fd.h.
+ *
+ * Defaults: the papers' code takes a norm of 0.1 over all pixels of CIFAR-10 whatever the noise, that is 0.0018 a
+ * pixel (eps=0.0018,scale=one), between 0.0018 and 0.18 of NCSN's noise levels 1 to 0.01. Here 0.1 is the length a
+ * coordinate in units of sigma: the error of a difference is of order eps^2 for a density that is smooth over sigma,
+ * and the second difference of energies, whose rounding grows as 1/eps^2, stays good in single precision. eps-min
+ * holds the length up where sigma is so small that it would be lost.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/fd.h"
 

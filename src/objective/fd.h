@@ -1,7 +1,8 @@
-/* fd.h: what the finite-difference members share: length and direction of the perturbation, and the average over slices.
+/* fd.h: what the finite-difference members share: length and direction of the perturbation, and the mean over slices.
  *
- * A direction u has E u u' = I and |u|^2 = d on the sphere; the perturbation is v = h u with the length h a coordinate, so
- * that the norm eps of the papers is h sqrt(d) and their factor d/eps^2 is 1/h^2 (Pang et al. 2020, 2007.03317).
+ * A direction u has E u u' = I, and |u|^2 = d on the sphere; the perturbation is v = h u with the length h a
+ * coordinate, so that the norm eps of the papers is h sqrt(d) and their factor d/eps^2 is 1/h^2 (Pang et al. 2020,
+ * 2007.03317).
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_OBJECTIVE_FD_H
 #define SF_OBJECTIVE_FD_H

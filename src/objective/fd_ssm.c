@@ -1,19 +1,19 @@
-/* fd_ssm.c: sliced score matching by finite differences (Pang, Xu, Li, Song, Ermon, Zhu 2020, 2007.03317): no derivative of
- * the network. With v uniform on the sphere of radius eps, and s+- = s(x_t +- v),
+/* fd_ssm.c: sliced score matching by finite differences: no derivative of the network (Pang, Xu, Li, Song, Ermon, Zhu
+ * 2020, 2007.03317). With v uniform on the sphere of radius eps, and s+- = s(x_t +- v),
  *
  *     L = lambda d/eps^2 { [v.(s+ + s-)]^2/8 + v.(s+ - s-)/2 }
- *       = w { [u.(e+ + e-)]^2/8 - sigma/(2h) u.(e+ - e-) },                               v = h u, |u|^2 = d, e = -sigma s
+ *       = w { [u.(e+ + e-)]^2/8 - sigma/(2h) u.(e+ - e-) },              v = h u, |u|^2 = d, e = -sigma s
  *
  * and for an energy, log p = -E/sigma with E = <x,F>, by three values (parametrisation energy):
  *
  *     L = lambda d/eps^2 { log p(x+v) + log p(x-v) - 2 log p(x) + [log p(x+v) - log p(x-v)]^2/8 }
  *       = w { [(E+ - E-)/h]^2/8 - sigma/h (E+ + E- - 2E)/h }
  *
- * The dot product is squared, not its terms; the whole is E L = tr J + |s|^2/2 + O(eps^2), with the factor d. Exact at any eps
- * for linear scores and quadratic energies. Rounding of the second difference of energies, q in E/sigma of a coordinate,
- * is q sigma/h^2 of what is measured: 1% is allowed, which for h < sigma is the family's rule for the length h^2/sigma.
- * Known answers: log p = -x^4/4 on x ~ N(0,1), eps = .1: -3 - eps^2/2 + (15 + 6 eps^2 + eps^4)/2 = 4.52505; E L of the
- * Gaussian golden case: 0.28425.
+ * The dot product is squared, not its terms. With the factor d, E L = tr J + |s|^2/2 + O(eps^2), exactly so for
+ * linear scores and quadratic energies. Rounding of the second difference, q in E a coordinate, is q sigma/h^2 of what is
+ * measured: 1% is allowed, which for h < sigma is the family's rule for the length h^2/sigma.
+ * Known answers: log p = -x^4/4 on x ~ N(0,1), eps = .1: -3 - eps^2/2 + (15 + 6 eps^2 + eps^4)/2 = 4.52505; .28425 on
+ * the Gaussian of the tests.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/fd.h"
 

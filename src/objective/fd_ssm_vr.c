@@ -1,13 +1,13 @@
-/* fd_ssm_vr.c: sliced score matching by finite differences with the norm in closed form (Pang, Xu, Li, Song, Ermon, Zhu 2020,
- * 2007.03317, the form for score networks). With s+- = s(x_t +- v), v uniform on the sphere of radius eps,
+/* fd_ssm_vr.c: sliced score matching by finite differences with the norm taken whole (Pang, Xu, Li, Song, Ermon, Zhu
+ * 2020, 2007.03317; the form for score networks). With s+- = s(x_t +- v), v uniform on the sphere of radius eps,
  *
  *     L = lambda { |s+ + s-|^2/8 + d/(2 eps^2) v.(s+ - s-) }
- *       = w { |e+ + e-|^2/8 - sigma/(2h) u.(e+ - e-) },                                   v = h u, |u|^2 = d, e = -sigma s
+ *       = w { |e+ + e-|^2/8 - sigma/(2h) u.(e+ - e-) },                  v = h u, |u|^2 = d, e = -sigma s
  *
  * Two evaluations, no derivative of the network. E L = tr J + |s|^2/2 + O(eps^2), exactly so for linear scores.
- * direction=gaussian: u ~ N(0,I); per sample this is antithetic LCSS with sigma_p = h less |s+ - s-|^2/8 lambda, its curvature penalty.
- * With an energy, e is its gradient and the loss one of second order.
- * Known answers: 0.28425 on the Gaussian golden case; s = 1.5 tanh(.8x) - x, h = .5, gaussian, on the mixture
+ * direction=gaussian: u ~ N(0,I), and per sample this is antithetic LCSS with sigma_p = h without its curvature
+ * penalty lambda |s+ - s-|^2/8. With an energy, e is a gradient and the loss of second order (fd-ssm takes values).
+ * Known answers: .28425 on the Gaussian of the tests; s = 1.5 tanh(.8x) - x, h = .5, gaussian, on the mixture
  * .3 N(-1,.25) + .7 N(1.5,.5): -0.3430674388.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/fd.h"

@@ -1,8 +1,10 @@
-/* stable.c: see stable.h. Log-sum-exp with a running maximum, in double; the sums are scaled down when a larger term comes.
+/* stable.c: see stable.h. Log-sum-exp with a running maximum, in double; the sums are scaled down when a larger term
+ * comes.
  *
- * Distances are differences squared, never |x|^2 - 2 x.y + |y|^2, which cancels at small sigma; and the shifts delta are
- * relative to the source, so that nothing is lost where one weight is nearly 1. Points whose weight underflows cost their
- * distance alone. Known answer: points -1.3 -0.4 0.1 0.9 2.0, sigma 0.7, x = 0.3: E_w x = 0.20382946269025046.
+ * Distances are differences squared, never |x|^2 - 2 x.y + |y|^2, which cancels at small sigma; and the shifts delta
+ * are relative to the source, so that nothing is lost where one weight is nearly 1. Points whose weight underflows
+ * cost their distance alone. Known answer: points -1.3 -0.4 0.1 0.9 2.0, sigma 0.7, x = 0.3: E_w x =
+ * 0.20382946269025046.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/stable.h"
 
@@ -67,7 +69,7 @@ void sf_stable_start(sf_stable *a, int64_t d, double r, const double *z, const d
 	a->z = z;
 	a->source = source;
 	a->top = -INFINITY;
-	a->sum = a->sum2 = a->square = 0;
+	a->sum = a->square = 0;
 	a->mean = mean;
 	memset(mean, 0, (size_t)d * sizeof *mean);
 }
@@ -83,7 +85,6 @@ void sf_stable_add(sf_stable *a, const double *x)
 		double shrink = exp(a->top - l);
 
 		a->sum *= shrink;
-		a->sum2 *= shrink * shrink;
 		a->square *= shrink;
 		for (j = 0; j < a->d; j++)
 			a->mean[j] *= shrink;
@@ -92,7 +93,6 @@ void sf_stable_add(sf_stable *a, const double *x)
 	w = exp(l - a->top);
 	if (w > 0) {
 		a->sum += w;
-		a->sum2 += w * w;
 		a->square += w * shift(a->d, w, a->source, x, a->mean);
 	}
 }

@@ -15,7 +15,7 @@ typedef struct sf_stable {
 	double r;
 	const double *z, *source; /* (d) */
 	double top;               /* largest l so far */
-	double sum, sum2;         /* of exp(l - top), and of its square */
+	double sum;               /* of exp(l - top) */
 	double square;            /* of exp(l - top) |delta|^2 */
 	double *mean;             /* (d) of exp(l - top) delta; the caller's */
 } sf_stable;

@@ -1,17 +1,19 @@
-/* stf.c: stable target fields (Xu, Tong, Jaakkola 2023, 2302.00670): denoising score matching against the average of the
- * conditional scores of a reference batch x_1 .. x_n that holds the source x_src,
+/* stf.c: stable target fields (Xu, Tong, Jaakkola 2023, 2302.00670): denoising score matching against the average of
+ * the conditional scores of a reference batch x_1 .. x_n that holds the source x_src,
  *
  *     L = w/2 |eps(x_t,t) - T|^2,   T = z + (alpha/sigma) sum_k w_k (x_src - x_k)
  *     w_k = softmax_k( -|z + (alpha/sigma)(x_src - x_k)|^2/2 ),   x_t = alpha x_src + sigma z
  *
- * T is what DSM's target z is on average given x_t and the batch as a set (w_k is the probability that x_k is the source), so
- * for every n it is an unbiased target of the same score with variance that falls with n: n = 1 is DSM bit for bit, n the
- * whole data set the exact posterior mean. What it takes is that the source is in the batch once and that the others are drawn
- * as it was; source=false leaves it out, an importance-sampling estimate with a bias of order 1/n. With a conditional model
- * only the rows of the source's own label count, as other classes have other scores.
+ * T is what DSM's target z is on average given x_t and the batch as a set (w_k is the probability that x_k is the
+ * source), so for every n it is an unbiased target of the same score with variance that falls with n: n = 1 is DSM
+ * bit for bit, n the whole data set the exact posterior mean. What it takes is that the source is in the batch once
+ * and that the others are drawn as it was; source=false leaves it out, an importance-sampling estimate with a bias
+ * of order 1/n. With a conditional model only the rows of the source's own label count, as other classes have other
+ * scores.
  *
- * n = 256 is the batch of the two-dimensional presets, where nothing is read for the reference alone; the paper's images
- * take 1024 and 4096. Cost: n d multiplications a sample. Known answers: the tables of tests/check_stf.
+ * n = 256 is the batch of the two-dimensional presets, where nothing is read for the reference alone; the authors'
+ * code takes 4096 where it is not told, and 1024 for the networks it offers. Cost: n d multiplications a sample.
+ * Known answers: the tables of tests/check_stf.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/family.h"
 #include "objective/stable.h"
@@ -54,7 +56,7 @@ static int accepts(const void *state, sf_ctx *ctx, const sf_model *m)
 	return SF_OK;
 }
 
-/* Rows of the reference batch in turn from the sample's own on, which window=n of. Until the end x_t's place holds the sum. */
+/* Goes through n rows of the reference batch, in turn from the sample's own on. Until the end x_t's place holds the sum. */
 static double draw(const void *state, const sf_model *m, const sf_draw *d, int64_t i)
 {
 	const struct stf *st = state;

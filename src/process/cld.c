@@ -126,10 +126,11 @@ static double noise_xx(const cld *p, double r, double c, double s)
 	       exp(-2 * r * (a + o)) * a / (2 * o2 * (a + o));
 }
 
-/* (C in units of w) + a first column of Phi squared + b second column squared -> Sigma in units of v */
-static void covariance(const cld *p, double t, double a, double b, double *S)
+/* (C in units of w) + a first column of Phi squared + b second column squared -> Sigma in units of v, after the
+ * time r of the head */
+static void spread(const cld *p, double r, double a, double b, double *S)
 {
-	double r = clock_between(p, 0, t), c, s, xx, up, down;
+	double c, s, xx, up, down;
 
 	waves(p, r, &c, &s);
 	up = c + p->zeta * s;
@@ -138,6 +139,11 @@ static void covariance(const cld *p, double t, double a, double b, double *S)
 	S[0] = xx + a * up * up + b * s * s;
 	S[1] = S[2] = p->root * (2 * p->zeta * s * s - a * up * s + b * s * down);
 	S[3] = p->root * p->root * (xx + 4 * p->zeta * c * s + a * s * s + b * down * down);
+}
+
+static void covariance(const cld *p, double t, double a, double b, double *S)
+{
+	spread(p, clock_between(p, 0, t), a, b, S);
 	if (p->eps_mode == EPS_ALWAYS) {
 		S[0] += p->eps;
 		S[3] += p->eps;
@@ -158,6 +164,12 @@ static void noise_cov(const void *st, double t, double *C)
 	double eps = s->eps_mode == EPS_INITIAL ? s->eps : 0;
 
 	covariance(s, t, eps, eps * s->m_inv, C);
+}
+
+/* eps is no noise of the SDE */
+static void noise_between(const void *st, double from, double to, double *C)
+{
+	spread(st, clock_between(st, from, to), 0, 0, C);
 }
 
 static double start_var(const void *st)
@@ -233,6 +245,7 @@ const sf_process_class sf_process_cld = {
 	.cov = cov,
 	.noise_cov = noise_cov,
 	.start_var = start_var,
+	.noise_between = noise_between,
 	.horizon = horizon,
 	.t_train = t_train,
 	.t_sample = t_sample,

@@ -79,8 +79,25 @@ int sf_process_drift(const sf_process *p, int64_t n, int64_t d, const double *x,
 	return SF_OK;
 }
 
-/* c G G' of the whole state; a nonlinear process has one scalar g for all of it. */
-static void weighted_diffusion(const sf_process *p, double t, double c, double *a)
+int sf_process_divergence(const sf_process *p, int64_t d, const double *x, double t, double *div)
+{
+	const sf_process_class *c = sf_process_record(p);
+	double F[4];
+
+	if (!c->linear) {
+		if (!c->divergence)
+			return sf_fail(p->object.ctx, SF_EUNSUP, "process '%s' does not tell the divergence of its drift",
+			               sf_process_name(p));
+		*div = c->divergence(p->object.state, d, x, t);
+		return SF_OK;
+	}
+	c->drift_matrix(p->object.state, t, F);
+	*div = (double)d * (c->k == 1 ? F[0] : F[0] + F[3]);
+	return SF_OK;
+}
+
+/* A nonlinear process has one scalar g for all of its state. */
+void sf_process_noise(const sf_process *p, double t, double c, double *a)
 {
 	const sf_process_class *cls = sf_process_record(p);
 	double G[4];
@@ -139,7 +156,7 @@ int sf_process_reverse_drift(const sf_process *p, int64_t n, int64_t d, const do
 	for (i = 0; i < n; i++, x += size, score += size, out += size) {
 		double *f = own ? own : out;
 
-		weighted_diffusion(p, t[i], c, a);
+		sf_process_noise(p, t[i], c, a);
 		if (sf_process_linear(p)) {
 			reverse_linear(p, d, x, t[i], a, score, out);
 			continue;

@@ -40,6 +40,17 @@ void sf_langevin_drift(const void *st, int64_t d, const double *x, double t, dou
 		f[j] = half * s->score(x[j]);
 }
 
+double sf_langevin_divergence(const void *st, int64_t d, const double *x, double t)
+{
+	const sf_langevin *s = st;
+	double sum = 0;
+	int64_t j;
+
+	for (j = 0; j < d; j++)
+		sum += s->slope(x[j]);
+	return sf_beta_at(&s->beta, t) / 2 * sum;
+}
+
 double sf_langevin_diffusion(const void *st, double t)
 {
 	return sqrt(sf_beta_at(st, t));

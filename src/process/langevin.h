@@ -30,6 +30,7 @@ void sf_langevin_linearised(const sf_langevin *s, double y, double dB, double *m
 
 /* langevin.c: entries of the class records. */
 void sf_langevin_drift(const void *st, int64_t d, const double *x, double t, double *f);
+double sf_langevin_divergence(const void *st, int64_t d, const double *x, double t);
 double sf_langevin_diffusion(const void *st, double t);
 double sf_langevin_scale(const void *st, double t);
 int64_t sf_langevin_steps(const void *st);

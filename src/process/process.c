@@ -153,6 +153,31 @@ double sf_process_start_var(const sf_process *p)
 	return c->k == 2 && c->linear ? c->start_var(p->object.state) : 0;
 }
 
+void sf_process_noise_between(const sf_process *p, double s, double t, double *C)
+{
+	const sf_process_class *c = sf_process_record(p);
+	double P[4], S[4], PS[4];
+
+	if (c->noise_between) {
+		c->noise_between(p->object.state, s, t, C);
+		return;
+	}
+	sf_process_phi(p, s, t, P);
+	sf_process_noise_cov(p, s, S);
+	sf_process_noise_cov(p, t, C);
+	if (c->k == 1) {
+		C[0] -= P[0] * P[0] * S[0];
+		return;
+	}
+	PS[0] = P[0] * S[0] + P[1] * S[2];
+	PS[1] = P[0] * S[1] + P[1] * S[3];
+	PS[2] = P[2] * S[0] + P[3] * S[2];
+	PS[3] = P[2] * S[1] + P[3] * S[3];
+	C[0] -= PS[0] * P[0] + PS[1] * P[1];
+	C[1] = C[2] = C[1] - (PS[0] * P[2] + PS[1] * P[3]);
+	C[3] -= PS[2] * P[2] + PS[3] * P[3];
+}
+
 void sf_process_mean_column(const sf_process *p, double t, double *a)
 {
 	double phi[SF_BLOCKS_MAX * SF_BLOCKS_MAX];

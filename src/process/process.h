@@ -24,6 +24,9 @@ double sf_process_time_beyond(const sf_process *p, double ratio);
 /* Where the mean of u_t starts: the first column of Phi(0,t), (k). */
 void sf_process_mean_column(const sf_process *p, double t, double *a);
 
+/* a (k,k) = c G G' at time t (flow.c). */
+void sf_process_noise(const sf_process *p, double t, double c, double *a);
+
 /* k = 2: the lower factor L (2,2) of u_t's covariance, given x_0 alone or all of u_0 (path.c). */
 void sf_process_factor(const sf_process *p, double t, int given_velocity, double *l);
 

@@ -66,6 +66,7 @@ const sf_process_class sf_process_sech = {
 	.sigma = sf_langevin_scale,
 	.drift = sf_langevin_drift,
 	.diffusion = sf_langevin_diffusion,
+	.divergence = sf_langevin_divergence,
 	.steps = sf_langevin_steps,
 	.transition = sf_langevin_transition,
 	.prior = prior,

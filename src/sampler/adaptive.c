@@ -5,6 +5,9 @@
  * sizes follow the loop of SciPy's solve_ivp: a first try is at least ten spacings of numbers
  * around t long; a rejected one that would have to be shorter fails with SF_ESTEP. A state or
  * error that is not finite is reported as such and not taken for stiffness.
+ *
+ * The loop's time falls. A run whose time rises, from data to noise, is the same run in the time -t along -dy/dt:
+ * negation is exact, so that its bytes are those of a loop written for rising time.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
 
@@ -31,8 +34,17 @@ int sf_pack_flow(const sf_pack *p, const double *t, const double *y, double *sco
 {
 	const sf_run *run = p->run;
 
+	if (run->flow)
+		return run->flow(run->flow_arg, p, t, y, f);
+	return sf_pack_drift(p, t, y, 0, score, f);
+}
+
+int sf_pack_drift(const sf_pack *p, const double *t, const double *y, double eta, double *score, double *f)
+{
+	const sf_run *run = p->run;
+
 	SF_TRY(sf_score_eval(run->score, SF_SCORE, p->m, y, t, score));
-	return sf_process_reverse_drift(run->process, p->m, run->d, y, t, score, 0, f);
+	return sf_process_reverse_drift(run->process, p->m, run->d, y, t, score, eta, f);
 }
 
 void sf_pack_pool(int64_t m, double *square)
@@ -55,6 +67,7 @@ static void layout(loop *l, sf_arena *a)
 
 	l->lanes = sf_arena_take(a, n, sizeof *l->lanes);
 	p->sample = sf_arena_take(a, n, sizeof *p->sample);
+	p->tries = sf_arena_take(a, n, sizeof *p->tries);
 	p->t = sf_arena_take(a, n, sizeof(double));
 	p->h = sf_arena_take(a, n, sizeof(double));
 	p->t_new = sf_arena_take(a, n, sizeof(double));
@@ -66,6 +79,12 @@ static void layout(loop *l, sf_arena *a)
 	for (i = 0; i < l->c->work; i++)
 		l->work[i] = sf_arena_take(a, numbers, sizeof(double));
 	p->work = l->work;
+}
+
+/* The process's time, for messages and observers. */
+static double shown(const loop *l, double t)
+{
+	return l->run->mirror ? -t : t;
 }
 
 /* Where the next try of a packed sample leads. */
@@ -88,7 +107,7 @@ static int aim(loop *l, int64_t i)
 		               "the step size of sample %lld fell to %g at time %g after %lld "
 		               "steps: the tolerance cannot be met",
 		               (long long)(l->run->ask->first_sample + (uint64_t)p->sample[i]),
-		               p->h[i], t, (long long)at->steps);
+		               p->h[i], shown(l, t), (long long)at->steps);
 	if (p->h[i] < least)
 		p->h[i] = least;
 	p->t_new[i] = t - p->h[i] < l->end ? l->end : t - p->h[i];
@@ -110,7 +129,7 @@ static int sound(const loop *l, int64_t i)
 	return sf_fail(l->run->ctx, SF_EDIVERGED,
 	               "sample %lld is not finite in the step from time %g to %g",
 	               (long long)(l->run->ask->first_sample + (uint64_t)l->pack.sample[i]),
-	               p->t[i], p->t_new[i]);
+	               shown(l, p->t[i]), shown(l, p->t_new[i]));
 }
 
 /* Accepts or rejects the try of a packed sample. */
@@ -123,7 +142,8 @@ static void judge(loop *l, int64_t i)
 
 	if (!l->fixed)
 		p->h[i] *= l->c->factor(l->st, rms, at->bounced);
-	if (!l->fixed && !(rms < 1)) {
+	p->tries[i]++;
+	if (!l->fixed && !(rms < 1) && !(rms == 1 && l->c->accept_one)) {
 		at->rejected++;
 		at->bounced = 1;
 		return;
@@ -160,6 +180,7 @@ static void repack(loop *l, sf_sample_report *report)
 		if (kept != i) {
 			l->lanes[kept] = l->lanes[i];
 			p->sample[kept] = p->sample[i];
+			p->tries[kept] = p->tries[i];
 			p->t[kept] = p->t[i];
 			p->h[kept] = p->h[i];
 			memcpy(p->y + kept * size, p->y + i * size, bytes);
@@ -178,7 +199,7 @@ static int turn(loop *l, int64_t round, sf_sample_report *report, int64_t *spent
 
 	for (i = 0; i < p->m; i++)
 		SF_TRY(aim(l, i));
-	SF_TRY(sf_run_pay(l->run, spent, l->c->attempt_cost, p->t[0]));
+	SF_TRY(sf_run_pay(l->run, spent, l->c->attempt_cost, shown(l, p->t[0])));
 	SF_TRY(l->c->attempt(l->st, p));
 	for (i = 0; i < p->m; i++)
 		SF_TRY(sound(l, i));
@@ -186,7 +207,7 @@ static int turn(loop *l, int64_t round, sf_sample_report *report, int64_t *spent
 		sf_pack_pool(p->m, p->error);
 	for (i = 0; i < p->m; i++)
 		judge(l, i);
-	t_new = p->t[0];
+	t_new = shown(l, p->t[0]);
 	repack(l, report);
 	return sf_run_observe(l->run, round, l->pooled || l->fixed ? t_new : NAN);
 }
@@ -218,7 +239,7 @@ int sf_run_adaptive(const sf_sampler *s, sf_run *run, double end, sf_sample_repo
 	}
 	memcpy(l.pack.y, run->x, (size_t)(run->n * run->size) * sizeof *run->x);
 	sf_score_which(run->score, l.pack.sample);
-	rc = sf_run_pay(run, spent, l.c->begin_cost, run->t);
+	rc = sf_run_pay(run, spent, l.c->begin_cost, shown(&l, run->t));
 	if (rc == 0)
 		rc = l.c->begin(l.st, &l.pack, end);
 	for (round = 1; rc == 0 && l.pack.m > 0; round++)

@@ -74,8 +74,10 @@ static int make_grid(const sf_sampler *s, const sf_process *p, const sf_sample_r
 	return rc;
 }
 
-static int begin(sf_run *run)
+static int begin(const sf_sampler *s, sf_run *run)
 {
+	const sf_sampler_class *c = sf_sampler_record(s);
+	const void *st = s->object.state;
 	const sf_process *p = run->process;
 	double cov[4], l[4];
 	int k = sf_process_blocks(p);
@@ -83,6 +85,8 @@ static int begin(sf_run *run)
 
 	if (run->ask->given_start)
 		return sf_run_finite(run, run->x, run->n, 0, run->t);
+	if (c->start && c->start(st, run))
+		return SF_OK;
 	sf_run_noise(run, SF_NOISE_PRIOR, run->x);
 	if (run->t == sf_process_horizon(p)) {
 		sf_process_prior(p, run->n, run->d, run->x);
@@ -130,12 +134,13 @@ static int walk(const sf_sampler *s, sf_run *run, int64_t *spent)
 {
 	const sf_sampler_class *c = sf_sampler_record(s);
 	const void *st = s->object.state;
+	int cost;
 
 	for (run->index = 0; run->index < run->steps; run->index++) {
 		run->t = run->grid[run->index];
 		run->t_next = run->grid[run->index + 1];
-		SF_TRY(sf_run_pay(run, spent, c->cost ? c->cost(st, run->t, run->t_next) : 1,
-		                  run->t));
+		cost = c->price ? c->price(st, run) : c->cost ? c->cost(st, run->t, run->t_next) : 1;
+		SF_TRY(sf_run_pay(run, spent, cost, run->t));
 		SF_TRY(c->step(st, run));
 		SF_TRY(sf_run_finite(run, run->x, run->n, run->index + 1, run->t_next));
 		SF_TRY(sf_run_observe(run, run->index + 1, run->t_next));
@@ -201,7 +206,7 @@ int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *
 		goto done;
 	run.t = grid[0];
 	run.denoise = wants_denoise(s, &run, grid[run.steps]);
-	rc = begin(&run);
+	rc = begin(s, &run);
 	if (rc == 0)
 		rc = sf_run_observe(&run, 0, run.t);
 	if (rc < 0)

@@ -8,7 +8,8 @@
  * D.4 (its use for sampling, rtol = atol = 1e-5). The fifth-order result is propagated and the
  * seventh stage is the next step's first, so NFE = 2 + 6 tries. Each sample has its own steps;
  * batch=true takes one step size for all, as SciPy does on a flattened batch, and results then
- * depend on the batch. fixed=N takes N equal steps without control.
+ * depend on the batch. fixed=N takes N equal steps without control. Likelihoods follow the same steps from data to noise
+ * (metric/flow.c).
  * Known answer: vp, mixture `skewed`, from 0.7: 62 evaluations, 1.120163426432384.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"
@@ -221,4 +222,5 @@ const sf_sampler_class sf_sampler_rk45 = {
 	.pooled = pooled,
 	.fixed = fixed,
 	.begin_cost = 2,
-	.attempt_cost = 6};
+	.attempt_cost = 6,
+	.any_flow = 1};

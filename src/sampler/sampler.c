@@ -29,6 +29,18 @@ int sf_sampler_flags(const sf_sampler *s)
 	return c->flags_with ? c->flags_with(s->object.state) : c->flags;
 }
 
+/* dx = F_xv v dt, noise in the velocity alone */
+static int with_velocity(const sf_process *p)
+{
+	double F[4], G[4], t = sf_process_horizon(p);
+
+	if (!sf_process_linear(p) || sf_process_blocks(p) != 2)
+		return 0;
+	sf_process_drift_matrix(p, t, F);
+	sf_process_diffusion_matrix(p, t, G);
+	return F[0] == 0 && G[0] == 0 && G[1] == 0;
+}
+
 int sf_sampler_accepts(const sf_sampler *s, const sf_process *p)
 {
 	int scalar = sf_process_linear(p) && sf_process_blocks(p) == 1;
@@ -37,6 +49,13 @@ int sf_sampler_accepts(const sf_sampler *s, const sf_process *p)
 		return sf_fail(s->object.ctx, SF_EUNSUP,
 		               "sampler '%s' reverses a process; '%s' brings no noise that could be taken back",
 		               s->object.cls->name, sf_process_name(p));
+	if (sf_sampler_flags(s) & SF_SAMPLER_VELOCITY) {
+		if (with_velocity(p))
+			return SF_OK;
+		return sf_fail(s->object.ctx, SF_EUNSUP,
+		               "sampler '%s' splits the motion of position and velocity; process '%s' is not of that kind",
+		               s->object.cls->name, sf_process_name(p));
+	}
 	if (!(sf_sampler_flags(s) & SF_SAMPLER_SCALAR) || scalar)
 		return SF_OK;
 	return sf_fail(s->object.ctx, SF_EUNSUP,
@@ -120,9 +139,35 @@ static int draw_some(void *arg, int64_t first, int64_t last)
 
 void sf_run_noise(sf_run *run, uint32_t purpose, double *z)
 {
-	draw w = {run, {run->ask->seed, purpose, (uint32_t)run->index}, z};
+	sf_run_noise_at(run, purpose, run->index, z); /* the driver has fewer steps than 2^32 */
+}
 
-	sf_over_samples(run->ctx, run->n, 32 * run->size, draw_some, &w);
+int sf_run_noise_at(sf_run *run, uint32_t purpose, int64_t step, double *z)
+{
+	draw w = {run, {run->ask->seed, purpose, (uint32_t)step}, z};
+
+	if (step > UINT32_MAX)
+		return sf_fail(run->ctx, SF_ERANGE, "sampling: noise is drawn more than 2^32 times a sample");
+	return sf_over_samples(run->ctx, run->n, 32 * run->size, draw_some, &w);
+}
+
+void sf_diffuse(const sf_process *p, int64_t d, double t, double c, const double *z, double *x)
+{
+	int64_t j;
+	double G[4];
+
+	if (sf_process_blocks(p) == 1 || !sf_process_linear(p)) {
+		double g = sqrt(sf_process_g2(p, t));
+
+		for (j = 0; j < d * sf_process_blocks(p); j++)
+			x[j] += c * g * z[j];
+		return;
+	}
+	sf_process_diffusion_matrix(p, t, G);
+	for (j = 0; j < d; j++) {
+		x[j] += c * (G[0] * z[j] + G[1] * z[d + j]);
+		x[d + j] += c * (G[2] * z[j] + G[3] * z[d + j]);
+	}
 }
 
 int sf_run_finite(const sf_run *run, const double *x, int64_t n, int64_t step, double t)

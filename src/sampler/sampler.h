@@ -13,8 +13,13 @@ enum {
 	SF_SAMPLER_DENOISE = 2,    /* ends with a denoising step where the grid ends above zero */
 	SF_SAMPLER_SCALAR = 4,     /* needs a linear process with one block: sigma(t)/alpha(t) */
 	SF_SAMPLER_MEAN = 8, /* its last step leaves the noise out by itself, if run->denoise */
+	SF_SAMPLER_VELOCITY = 16, /* needs a linear process of position and velocity whose noise enters the velocity alone */
 	SF_SAMPLER_WORK = 12 /* most scratch states of a method */
 };
+
+struct sf_pack;
+/* dy/dt of m packed rows; `t` falls. */
+typedef int (*sf_flow_fn)(void *arg, const struct sf_pack *p, const double *t, const double *y, double *f);
 
 /* One run on a grid. Arrays of states are (n,k,d). */
 typedef struct sf_run {
@@ -30,6 +35,11 @@ typedef struct sf_run {
 	double *time;            /* (n), for the score */
 	double *work[SF_SAMPLER_WORK]; /* what the record asks for; kept between steps (history) */
 	int denoise;             /* the caller wants a last step without noise */
+	/* Adaptive methods whose record says any_flow: rows of `size` numbers along this flow instead of the score's ODE
+	 * (NULL). mirror: the process's time is minus the loop's, which falls, so that the process's rises. */
+	sf_flow_fn flow;
+	void *flow_arg;
+	int mirror;
 } sf_run;
 
 /* Samples that choose their own steps, packed: only those under way are in the first m rows. Time
@@ -38,6 +48,7 @@ typedef struct sf_pack {
 	const sf_run *run;
 	int64_t m;
 	int64_t *sample;         /* (m): which sample of the run a row is */
+	int64_t *tries;          /* (m): steps a row has tried so far */
 	double *t, *h, *t_new;   /* (m) */
 	double *y, *y_new, *f;   /* (m,k,d): state, proposal, dy/dt at y */
 	double *f_new;           /* dy/dt at y_new where the method knows it */
@@ -59,6 +70,10 @@ typedef struct sf_sampler_class {
 	const char *(*suit)(const void *st, const sf_process *p, int64_t *steps);
 	/* Evaluations per sample of a step from t to t_next; NULL: one. */
 	int (*cost)(const void *st, double t, double t_next);
+	/* The same where more than the times decides; instead of `cost`. */
+	int (*price)(const void *st, const sf_run *run);
+	/* Draws the start into run->x and returns 1, or 0 for the process's own; NULL: always that. */
+	int (*start)(const void *st, sf_run *run);
 	int64_t (*steps_for)(const void *st, int64_t nfe);
 	int (*step)(const void *st, sf_run *run); /* on a grid */
 	/* Adaptive methods have these instead of `step`. */
@@ -68,9 +83,11 @@ typedef struct sf_sampler_class {
 	int (*attempt)(const void *st, sf_pack *p);
 	/* what to multiply h with after an error of this RMS; it is accepted below 1 */
 	double (*factor)(const void *st, double rms, int rejected_before);
+	int accept_one;                   /* an error of exactly 1 is accepted too */
 	int (*pooled)(const void *st);    /* one step size for the whole batch */
 	int64_t (*fixed)(const void *st); /* this many equal steps without control; 0: adaptive */
 	int begin_cost, attempt_cost;     /* evaluations per sample */
+	int any_flow; /* all it asks of a state is sf_pack_flow, so it can follow any ODE */
 } sf_sampler_class;
 
 struct sf_sampler {
@@ -86,6 +103,10 @@ int sf_run_drift(sf_run *run, double t, const double *x, double eta, double *sco
 int sf_run_read(sf_run *run, sf_what what, double t, const double *x, double *out);
 /* The unit normals of this step, z (n,k,d). */
 void sf_run_noise(sf_run *run, uint32_t purpose, double *z);
+/* For methods that draw more than once a step: those of draw number `step` of the run. SF_ERANGE from 2^32 on. */
+int sf_run_noise_at(sf_run *run, uint32_t purpose, int64_t step, double *z);
+/* x += c G(t) z for one state (k,d). */
+void sf_diffuse(const sf_process *p, int64_t d, double t, double c, const double *z, double *x);
 /* SF_EDIVERGED naming sample, step and time where a state is not finite. */
 int sf_run_finite(const sf_run *run, const double *x, int64_t n, int64_t step, double t);
 
@@ -95,8 +116,10 @@ int sf_sampler_flags(const sf_sampler *s);
 /* Runs all samples from run->t to `end`; *spent: evaluations of the slowest sample. */
 int sf_run_adaptive(const sf_sampler *s, sf_run *run, double end, sf_sample_report *report,
                     int64_t *spent);
-/* dy/dt of the probability-flow ODE for the packed samples; `score` is scratch. */
+/* dy/dt of the run's flow, or of the probability-flow ODE, for the packed samples; `score` is scratch. */
 int sf_pack_flow(const sf_pack *p, const double *t, const double *y, double *score, double *f);
+/* Drift of the reversed process for the packed samples; `score` is scratch and may be f. */
+int sf_pack_drift(const sf_pack *p, const double *t, const double *y, double eta, double *score, double *f);
 /* Replaces each of m mean squares by their mean, in index order. */
 void sf_pack_pool(int64_t m, double *square);
 

@@ -1,9 +1,9 @@
 /* variance.c: the variance of score-matching targets and of one batch's gradient. See <scorefield/variance.h>.
  *
- * Everything about a state is measured from its source: with delta = x_src - E_w x over all points (the posterior mean) and
- * shift_n the same over a reference batch, T - mu = alpha/sigma^2 (delta - shift_n); so nothing cancels where the posterior
- * is one point. Reference batches of all sizes grow from one permutation, so their differences are less noisy than they are.
- * Known answers: the tables of tests/check_variance.
+ * Everything about a state is measured from its source: with delta = x_src - E_w x over all points (the posterior
+ * mean) and shift_n the same over a reference batch, T - mu = alpha/sigma^2 (delta - shift_n); so nothing cancels
+ * where the posterior is one point. Reference batches of all sizes grow from one permutation, so their differences
+ * are less noisy than they are. Known answers: the tables of tests/check_variance.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <scorefield/variance.h>
 
@@ -187,8 +187,8 @@ static double update(const void *gradient, sf_dtype type, int64_t total, double 
 }
 
 /* Every part but the first, which is 0, has the trace for its expectation; their spread gives its error. */
-static int gradients(const sf_setup *s, const sf_objective *o, sf_batch *b, const void *params, double t, int64_t repeats,
-                     double *mean, double *part, sf_gradient_variance *v)
+static int gradients(const sf_setup *s, const sf_objective *o, sf_batch *b, const void *params, double t,
+                     int64_t repeats, double *mean, double *part, sf_gradient_variance *v)
 {
 	int64_t total = sf_param_total(sf_batch_graph(b)), k, i;
 	sf_draw *d = sf_batch_draw(b);

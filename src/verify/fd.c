@@ -1,6 +1,6 @@
-/* fd.c: checks of the finite-difference losses and of networks as energies. With the same seed they draw the same states,
- * noise and directions as the losses that they stand for, so that samples are compared one by one: equal for linear scores and
- * quadratic energies whatever the length h, of order h^2 for a perceptron.
+/* fd.c: checks of the finite-difference losses and of networks as energies. With the same seed they draw the same
+ * states, noise and directions as the losses that they stand for, so samples are compared one by one: equal for
+ * linear scores and quadratic energies whatever the length h, of order h^2 for a perceptron.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/trial.h"
 
@@ -13,8 +13,8 @@ static const double lengths[] = {1e-3, .1, 1};
 #define MLP "mlp:width=10,depth=2,embed-width=8,act=tanh"
 
 /* Two trials with one model, drawn at time t with the same noise. */
-static int pair(sf_ctx *ctx, const char *net, const char *process, const char *param, const char *a, const char *b, double t,
-                sf_trial **pa, sf_trial **pb)
+static int pair(sf_ctx *ctx, const char *net, const char *process, const char *param, const char *a,
+                const char *b, double t, sf_trial **pa, sf_trial **pb)
 {
 	int i, rc;
 
@@ -46,8 +46,8 @@ static void axes(sf_trial *r)
 }
 
 /* Sum of |l_fd - l| over the batch, each in units of w (and `worst` such). */
-static int distance(sf_ctx *ctx, const char *net, const char *process, const char *param, const char *fd, const char *of,
-                    double eps, double *sum, double *worst)
+static int distance(sf_ctx *ctx, const char *net, const char *process, const char *param, const char *fd,
+                    const char *of, double eps, double *sum, double *worst)
 {
 	char spec[T];
 	sf_trial *a, *b;

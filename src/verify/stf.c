@@ -1,6 +1,6 @@
-/* stf.c: checks of stable target fields. The estimator that the objective and the variance diagnostics share is put through
- * every choice of source and reference batch of a small data set, and through quadrature over x for the data -1, +1; the
- * objective is compared with denoising score matching and with the exact score of the batch's data.
+/* stf.c: checks of stable target fields. The estimator that the objective and the variance diagnostics share is put
+ * through every choice of source and reference batch of a small data set, and through quadrature over x for the data
+ * -1, +1; the objective is compared with denoising score matching and with the exact score of the batch's data.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/trial.h"
 
@@ -29,8 +29,8 @@ enum { FIVE = 5 };
 static const double points[FIVE] = {-1.3, -.4, .1, .9, 2}, level = .7;
 static const double at[3] = {-1, .3, 1.4}, exact[3] = {-.7345430509913198, .20382946269025046, 1.2388557383967007};
 
-/* Mean and mean squared error of the target at at[q]: the source from the posterior, or (with_source 0) not in the batch
- * but by chance. */
+/* Mean and mean squared error of the target at at[q]: the source from the posterior, or (with_source 0) not in the
+ * batch but by chance. */
 static void enumerate(int q, int n, int with_source, double *mean, double *square)
 {
 	double p[FIVE], sum = 0, total = 0;
@@ -175,7 +175,7 @@ static int delta_method(sf_ctx *ctx, sf_row *row)
 	return sf_row_value(row, 2 * 400 * two_points_at(.5, 1, 400) - 200 * two_points_at(.5, 1, 200), .61850, 2e-5);
 }
 
-/* Two Gaussians of 64 dimensions, the exact posterior of 2000 draws at sigma = 2: V_DSM = .08942528937 up to sampling error. */
+/* Two Gaussians of 64 dimensions, the posterior of 2000 draws: V_DSM = .08942528937 up to sampling error. */
 static int two_gaussians(sf_ctx *ctx, sf_row *row)
 {
 	enum { COUNT = 2000, DIM = 64 };

@@ -41,6 +41,13 @@ if command -v gnuplot > /dev/null; then
 	passes "--plot of gradients" sf variance tiny $grad --gradient dsm --plot g.svg -q
 fi
 
+# training against a reference batch: resumed, it goes on with the same bytes
+stf="--set data.spec=digits --set data.scale=pm1 --set data.flip=true --set objective.spec=stf:n=100 --set train.batch=32"
+passes "train stf" sf train tiny -q -o straight $stf --set train.steps=100
+passes "train half of it" sf train tiny -q -o half $stf --set train.steps=50
+passes "--resume" sf train tiny -q -o half --resume --set train.steps=100
+same "a resumed run ends in the same bytes" straight/checkpoint-00000100.safetensors half/checkpoint-00000100.safetensors
+
 refuses 2 "4000 points, but the data have only 1797" variance digits --n 1:4000 -q
 refuses 2 "2000 records, but the data 'digits' have only 1797" variance digits --gradient stf:n=2000 -q
 refuses 2 "more than the 1797 records" variance digits --gradient stf:n=20 --batch 1800 -q
