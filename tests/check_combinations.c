@@ -15,7 +15,8 @@ enum { LINEAR = 1, TWO = 2, NONLINEAR = 4, STILL = 8, ANY = 15 }; /* kinds of pr
 static const struct {
 	const char *name;
 	int kind;
-} processes[] = {{"ve", LINEAR}, {"vp", LINEAR}, {"subvp", LINEAR}, {"edm", LINEAR}, {"ddpm", LINEAR}, {"cld", TWO},
+} processes[] = {{"ve", LINEAR}, {"vp", LINEAR}, {"subvp", LINEAR}, {"edm", LINEAR}, {"ddpm", LINEAR}, {"cosine", LINEAR}, {"geometric-vp", LINEAR},
+                 {"formula", LINEAR}, {"cld", TWO},
                  {"double-well", NONLINEAR}, {"sech", NONLINEAR}, {"static", STILL}};
 enum { PROCESSES = sizeof processes / sizeof *processes };
 

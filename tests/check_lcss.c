@@ -387,7 +387,7 @@ START_TEST(precision)
 	static const struct {
 		const char *process, *spec;
 	} rows[] = {{"ve:sigma-min=1e-8,sigma-max=1", "dsm"}, {"ve:sigma-min=1e-8,sigma-max=1", "lcss"},
-	            {"ve:sigma-min=1e-8,sigma-max=1", "local-dsm"}, {"edm", "lcss:stage=two,rho=0.001"}};
+	            {"ve:sigma-min=1e-8,sigma-max=1", "local-dsm"}, {"edm", "lcss:stage=two,perturb=constant,sigma-p=1e-6"}};
 	size_t k;
 
 	for (k = 0; k < sizeof rows / sizeof *rows; k++) {

@@ -31,6 +31,7 @@ START_TEST(registry)
 		sf_process *p = open_process(ctx, (*m)->name), *again;
 		double T = sf_process_horizon(p);
 		const sf_opt *o;
+		double value;
 
 		ck_assert((*m)->brief[0] && (*m)->ref[0]);
 		ck_assert(strchr((*m)->brief, '\n') == NULL);
@@ -46,8 +47,11 @@ START_TEST(registry)
 			ck_assert(o->help[0]);
 			if (o->type != SF_OPT_DOUBLE)
 				continue;
-			snprintf(spec, sizeof spec, "%s:%s=%.17g", (*m)->name, o->name,
-			         strtod(o->def, NULL) != 0 ? 1.37 * strtod(o->def, NULL) : 0.9);
+			value = strtod(o->def, NULL);
+			value = value != 0 ? 1.37 * value : 0.9;
+			if (o->min < o->max && value > o->max)
+				value = (strtod(o->def, NULL) + o->max) / 2;
+			snprintf(spec, sizeof spec, "%s:%s=%.17g", (*m)->name, o->name, value);
 			again = open_process(ctx, spec);
 			ck_assert_ptr_nonnull(strstr(sf_spec(again), o->name));
 			sf_process_free(p);

@@ -37,6 +37,7 @@ enum {
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */
 	SF_NOISE_EVALUATE, /* metrics: the noise of what a model is measured on */
+	SF_NOISE_BROWN,   /* samplers: a Brownian path; step = a node of its tree */
 	SF_NOISE_TRACE = 6144, /* likelihoods: probes of a trace, */
 	SF_NOISE_VELOCITY, /* velocities that data begin with, */
 	SF_NOISE_BOUND,   /* and the times and noise of the variational bound */

@@ -45,6 +45,16 @@ typedef struct sf_sample_run {
 } sf_sample_run;
 SF_API void sf_sample_defaults(sf_sample_run *run);
 
+/* Rules of NCSNv2 (Song and Ermon 2020, 2006.09011) for annealed Langevin dynamics with noise levels of ratio
+ * gamma = sigma_(i-1)/sigma_i > 1. Technique 2: the share of level i's samples, in d dimensions, whose norm lies within three
+ * standard deviations of what level i-1 has, Phi(sqrt(2d)(gamma-1) + 3 gamma) - Phi(sqrt(2d)(gamma-1) - 3 gamma); they ask for about
+ * 0.5, and publish level counts with 0.567. */
+SF_API double sf_ald_overlap(int64_t d, double gamma);
+/* Technique 4: variance over sigma_i^2 after `steps` steps of size r sigma_i^2 at level i, for data at one point and a start from
+ * level i-1, (1-r)^(2 steps) (gamma^2 - k) + k with k = 2/(2-r); and the r in 0 to 1 that makes it least. */
+SF_API double sf_ald_ratio(double gamma, int64_t steps, double r);
+SF_API double sf_ald_step(double gamma, int64_t steps);
+
 typedef struct sf_sample_report {
 	int64_t steps, rejected; /* of the slowest sample where samples step on their own */
 	double nfe;              /* evaluations per sample (mean) */

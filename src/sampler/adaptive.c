@@ -87,12 +87,18 @@ static double shown(const loop *l, double t)
 	return l->run->mirror ? -t : t;
 }
 
+/* What step sizes are measured in. */
+static double clock_of(const loop *l, double t)
+{
+	return l->c->clock ? l->c->clock(l->run->process, t) : t;
+}
+
 /* Where the next try of a packed sample leads. */
 static int aim(loop *l, int64_t i)
 {
 	sf_pack *p = &l->pack;
 	lane *at = &l->lanes[i];
-	double t = p->t[i], least = 10 * (t - nextafter(t, -INFINITY));
+	double t = p->t[i], at_clock = clock_of(l, t), least = 10 * (at_clock - nextafter(at_clock, -INFINITY));
 
 	if (l->fixed) {
 		double part = (double)(at->steps + 1) / (double)l->fixed;
@@ -110,8 +116,14 @@ static int aim(loop *l, int64_t i)
 		               p->h[i], shown(l, t), (long long)at->steps);
 	if (p->h[i] < least)
 		p->h[i] = least;
-	p->t_new[i] = t - p->h[i] < l->end ? l->end : t - p->h[i];
-	p->h[i] = t - p->t_new[i];
+	if (at_clock - p->h[i] < clock_of(l, l->end)) {
+		p->h[i] = at_clock - clock_of(l, l->end);
+		p->t_new[i] = l->end;
+	} else {
+		p->t_new[i] = l->c->clock ? l->c->clock_time(l->run->process, at_clock - p->h[i]) : t - p->h[i];
+		if (!l->c->clock)
+			p->h[i] = t - p->t_new[i];
+	}
 	return SF_OK;
 }
 
@@ -199,7 +211,8 @@ static int turn(loop *l, int64_t round, sf_sample_report *report, int64_t *spent
 
 	for (i = 0; i < p->m; i++)
 		SF_TRY(aim(l, i));
-	SF_TRY(sf_run_pay(l->run, spent, l->c->attempt_cost, shown(l, p->t[0])));
+	SF_TRY(sf_run_pay(l->run, spent, l->c->attempt_cost_with ? l->c->attempt_cost_with(l->st) : l->c->attempt_cost,
+	                  shown(l, p->t[0])));
 	SF_TRY(l->c->attempt(l->st, p));
 	for (i = 0; i < p->m; i++)
 		SF_TRY(sound(l, i));

@@ -212,6 +212,10 @@ int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *
 	if (rc < 0)
 		goto done;
 	if (sf_sampler_adaptive(s)) {
+		if (c->clock && grid[1] == 0) {
+			grid[1] = sf_process_t_sample(p);
+			run.denoise = 1;
+		}
 		rc = sf_run_adaptive(s, &run, grid[1], done, &spent);
 	} else {
 		rc = walk(s, &run, &spent);

@@ -87,6 +87,11 @@ typedef struct sf_sampler_class {
 	int (*pooled)(const void *st);    /* one step size for the whole batch */
 	int64_t (*fixed)(const void *st); /* this many equal steps without control; 0: adaptive */
 	int begin_cost, attempt_cost;     /* evaluations per sample */
+	int (*attempt_cost_with)(const void *st); /* where options change it */
+	/* h is measured in this clock instead of the time, falls with it and has no bound at time 0: such a method ends above
+	 * time 0, and the driver takes E[x_0|x] where a run ends at 0. */
+	double (*clock)(const sf_process *p, double t);
+	double (*clock_time)(const sf_process *p, double clock);
 	int any_flow; /* all it asks of a state is sf_pack_flow, so it can follow any ODE */
 } sf_sampler_class;
 
@@ -122,6 +127,11 @@ int sf_pack_flow(const sf_pack *p, const double *t, const double *y, double *sco
 int sf_pack_drift(const sf_pack *p, const double *t, const double *y, double eta, double *score, double *f);
 /* Replaces each of m mean squares by their mean, in index order. */
 void sf_pack_pool(int64_t m, double *square);
+
+/* ---- brownian.c ---- */
+/* w (size) = W(t), a <= t <= b, of the path of `sample` that starts at a with 0; key.step is ignored; left and right (size) are scratch. */
+void sf_brownian(const sf_ctx *ctx, sf_noise key, uint64_t sample, double a, double b, double t, int64_t size, double *left,
+                 double *right, double *w);
 
 /* SF_EBUDGET where `cost` more evaluations per sample would pass the budget. */
 int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t);

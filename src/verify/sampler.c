@@ -1,7 +1,6 @@
 /* sampler.c: checks of the samplers on data whose answer is known: EDM's golden runs, the exact
  * law of stochastic runs, and single steps by hand.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "kernel/kernel.h"
 #include "verify/verify.h"
 
 #include <math.h>
@@ -43,72 +42,19 @@ EDM_RUN(heun_vp, "vp", "heun:time=process", "uniform:final=zero", 18, VP_START, 
 EDM_RUN(heun_vp_euler, "vp", "heun:time=process,order=1", "uniform:final=zero", 512, VP_START,
         0.499547587650061)
 
-/* ---- laws of stochastic runs ---- On normal data a run is linear in its start and its normals:
- * x_N = A x_0 + sum_i B_i z_i. As the normals are known, m > N+1 runs give A and B by least
- * squares, and A^2 Var x_0 + sum B_i^2 is the exact variance. The start keeps its own column by
- * having variance 1. */
+/* ---- laws of stochastic runs ---- */
 
-enum { MOST = 260 };
-
-/* Solves (Z'Z) b = Z'y for b by Cholesky. */
-static int least_squares(int64_t rows, int64_t cols, const double *Z, const double *y, double *a,
-                         double *b)
-{
-	int64_t i, j;
-
-	sf_blas_gemm(1, 0, cols, cols, rows, 1, Z, cols, Z, cols, 0, a, cols);
-	sf_blas_gemm(1, 0, cols, 1, rows, 1, Z, cols, y, 1, 0, b, 1);
-	SF_TRY(sf_blas_cholesky(cols, a));
-	for (i = 0; i < cols; i++) {
-		for (j = 0; j < i; j++)
-			b[i] -= a[i * cols + j] * b[j];
-		b[i] /= a[i * cols + i];
-	}
-	for (i = cols; i-- > 0;) {
-		for (j = i + 1; j < cols; j++)
-			b[i] -= a[j * cols + i] * b[j];
-		b[i] /= a[i * cols + i];
-	}
-	return SF_OK;
-}
-
-/* Variance of the result for a start of variance start^2, and the share of it that the fit
- * explains. */
+/* Variance of the result for a start of variance start^2. */
 static int law(sf_ctx *ctx, const char *process, const char *sampler, const char *grid,
                int64_t steps, double start, double *variance)
 {
-	int64_t cols = steps + 1, rows = 2 * cols, i, j;
-	double *Z, *y, *b,
-		*a = sf_alloc((size_t)(rows * cols + rows + cols + cols * cols), sizeof *a);
-	uint64_t seed = 99;
+	double zero = 0, from = start * start, mean;
 	sf_rig rig;
 	int rc;
 
-	if (!a)
-		return sf_fail(ctx, SF_ENOMEM, "sampler check: out of memory");
-	Z = a + cols * cols;
-	y = Z + rows * cols;
-	b = y + rows;
-	for (i = 0; i < rows; i++) {
-		for (j = 0; j < cols; j++) {
-			sf_noise key = {seed, j ? SF_NOISE_STEP : SF_NOISE_USER,
-			                (uint32_t)(j ? j - 1 : 0)};
-
-			sf_noise_normal_d(ctx, key, (uint64_t)i, 0, 1, &Z[i * cols + j]);
-		}
-		y[i] = start * Z[i * cols];
-	}
-	rc = sf_rig_open(ctx, process, HALF, 1, sampler, grid, &rig);
-	if (rc == 0) {
-		rc = sf_rig_sample(&rig, rows, steps, NAN, NAN, seed, y, NULL);
-		sf_rig_close(&rig);
-	}
-	if (rc == 0)
-		rc = least_squares(rows, cols, Z, y, a, b);
-	*variance = 0;
-	for (j = 0; j < cols; j++)
-		*variance += b[j] * b[j];
-	sf_free(a);
+	SF_TRY(sf_rig_open(ctx, process, HALF, 1, sampler, grid, &rig));
+	rc = sf_law(ctx, &rig, steps, NAN, NULL, &zero, &from, &mean, variance);
+	sf_rig_close(&rig);
 	return rc;
 }
 

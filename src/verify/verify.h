@@ -40,6 +40,18 @@ void sf_rig_close(sf_rig *rig);
 int sf_rig_sample(const sf_rig *rig, int64_t n, int64_t steps, double start, double end,
 		  uint64_t seed, double *x, sf_sample_report *report);
 
+/* ---- law.c: exact laws of stochastic runs on normal data, d = 1 ---- */
+/* The normals of a run: in each of its steps `draws` of `purpose` with `elements` each from `first` on, besides the start. */
+typedef struct sf_law_noise {
+	uint32_t purpose;
+	int draws, first, elements;
+} sf_law_noise;
+/* Mean (k) and covariance (k,k) of the result of a run on the rig's grid to `end` (NaN: the grid's own) from N(m, S), without
+ * final denoising unless end is negative. `noise` ends with draws = 0; NULL: one of SF_NOISE_STEP with k elements. Measured: NaN where the
+ * run is not linear in them. */
+int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, double end, const sf_law_noise *noise, const double *m, const double *S,
+           double *mean, double *cov);
+
 /* Keeps the largest deviation |measured - expected| / max(|expected|, floor); NaN once seen
  * stays. */
 void sf_worst(double *worst, double measured, double expected, double floor);
