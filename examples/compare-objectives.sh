@@ -257,27 +257,35 @@ set grid lc "#dddddd"
 set tics nomirror
 unset key
 set key noenhanced'
+ticks="0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5"
 cat > "$dir/objectives.gp" <<G
 $style
 names = "$board"
 file(i, what) = "$dir/board-".word(names, i).what
-shift(i) = word(names, i) eq "dsm" || word(names, i) eq "stf" ? 0 : 1
+shift(i) = word(names, i) eq "stf" ? NaN : word(names, i) eq "dsm" ? 0 : 1 # stf has an axis of its own
 set output "$dir/objectives.png"
 set multiplot
 set size 0.5,0.3
 unset key
-set ylabel "training loss + d/2 (dsm, stf: loss)"
-set yrange [0:1]
+set ylabel "training loss + d/2 (dsm: loss)"
+set y2label "training loss of stf"
+set y2tics
 set xlabel "step"
 set origin 0,0.7
-plot for [i=1:10] file(i, ".loss") using 1:(\$3+shift(i)) with lines lc rgb colour[i] dt dash[i]
+plot for [i=1:10] file(i, ".loss") using 1:(\$3+shift(i)) axes x1y1 with lines lc rgb colour[i] dt dash[i], \
+	file(7, ".loss") using 1:3 axes x1y2 with lines lc rgb colour[7]
 set xlabel "seconds of one core"
 set origin 0.5,0.7
-plot for [i=1:10] file(i, ".loss") using 2:(\$3+shift(i)) with lines lc rgb colour[i] dt dash[i]
+plot for [i=1:10] file(i, ".loss") using 2:(\$3+shift(i)) axes x1y1 with lines lc rgb colour[i] dt dash[i], \
+	file(7, ".loss") using 2:3 axes x1y2 with lines lc rgb colour[7]
+unset y2label
+unset y2tics
 set ylabel "weighted score error"
-set autoscale y
+set autoscale yfix
 set logscale y
 set format y "%g"
+set offsets graph 0, 0, graph 0.03, graph 0.03
+set ytics ($ticks)
 set xlabel "step"
 set origin 0,0.4
 plot for [i=1:10] file(i, ".error") using 1:3 with linespoints pt 7 ps 0.4 lc rgb colour[i] dt dash[i]
@@ -285,6 +293,7 @@ set xlabel "seconds of one core"
 set origin 0.5,0.4
 plot for [i=1:10] file(i, ".error") using 2:3 with linespoints pt 7 ps 0.4 lc rgb colour[i] dt dash[i]
 unset logscale
+set offsets
 unset grid
 unset xlabel
 unset ylabel
@@ -299,7 +308,7 @@ do for [i=1:10] {
 	set size 0.155,0.158
 	set origin 0.005+0.165*((i-1)%6),(i<=6 ? 0.205 : 0.01)
 	set title word(names, i) noenhanced offset 0,-0.5
-	plot file(i, ".npy") binary skip=128 record=$samples format="%float32%float32" using 1:2 with points pt 7 ps 0.12 lc rgb "#103060"
+	plot file(i, ".npy") binary skip=128 record=$samples format="%float32%float32" using 1:2 with dots lc rgb "#103060"
 }
 unset title
 do for [k=0:7] { unset object k+1 }
@@ -321,7 +330,10 @@ dims = "$dims"
 set output "$dir/objectives-dimension.png"
 set multiplot
 set logscale xy
+set autoscale fix
+set offsets graph 0.03, graph 0.03, graph 0.03, graph 0.03
 set format "%g"
+set ytics ($ticks)
 do for [k=1:words(dims)] {
 	set size 0.333,0.5
 	set origin 0.333*(k-1),0.5
@@ -331,6 +343,7 @@ do for [k=1:words(dims)] {
 	plot for [i=1:8] "$dir/modes-".word(dims, k)."-".word(names, i).".error" using 2:3 with linespoints pt 7 ps 0.4 \
 		lc rgb colour[i] dt dash[i] notitle
 }
+set ytics autofreq
 set ylabel "tr Cov of a batch's gradient"
 set xlabel "sigma"
 set title "checkerboard"
@@ -341,6 +354,7 @@ set title "eight Gaussians, d = $last"
 set origin 0.4,0
 plot for [i=1:8] "$dir/variance-modes" using 1:(column(i+1)) with linespoints pt 7 ps 0.4 lc rgb colour[i] dt dash[i] notitle
 unset logscale
+set offsets
 unset tics
 unset border
 unset grid

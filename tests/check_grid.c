@@ -170,19 +170,65 @@ START_TEST(karras_spacing)
 }
 END_TEST
 
+/* The noise levels of cosine are those of the cosine schedule at equal steps of its time, in any process. */
+START_TEST(cosine_levels)
+{
+	static const char *const processes[] = {"ve", "vp", "subvp", "edm"};
+	sf_ctx *ctx = ck_ctx();
+	sf_grid *g = open_grid(ctx, "cosine");
+	double t[9], s = 0.008, half_pi = acos(0), u[9];
+	int k, i;
+
+	for (k = 0; k < 4; k++) {
+		sf_process *p = open_process(ctx, processes[k]);
+
+		assert_ok(ctx, sf_grid_fill(g, p, NAN, NAN, 8, t));
+		for (i = 0; i <= 8; i++) { /* alpha-bar = f(u)/f(0), f(u) = cos^2((u + s)/(1 + s) pi/2) */
+			double r = sf_process_sigma(p, t[i]) / sf_process_alpha(p, t[i]), f0 = cos(s / (1 + s) * half_pi);
+
+			u[i] = acos(f0 / sqrt(1 + r * r)) / half_pi * (1 + s) - s;
+		}
+		for (i = 1; i < 8; i++)
+			assert_close(u[i], u[0] + (u[8] - u[0]) * i / 8, 1e-8, 1e-9);
+		sf_process_free(p);
+	}
+	sf_grid_free(g);
+	sf_ctx_free(ctx);
+}
+END_TEST
+
 START_TEST(known)
 {
 	sf_ctx *ctx = ck_ctx();
 	sf_process *p = open_process(ctx, "vp");
-	sf_grid *u = open_grid(ctx, "uniform"), *q = open_grid(ctx, "quadratic");
-	double t[3];
+	sf_process *edm = open_process(ctx, "edm");
+	sf_grid *u = open_grid(ctx, "uniform"), *q = open_grid(ctx, "quadratic"), *g;
+	double t[6];
 
 	assert_ok(ctx, sf_grid_fill(u, p, NAN, NAN, 2, t));
 	assert_close(t[1], 0.5005, 1e-15, 0);
 	assert_ok(ctx, sf_grid_fill(q, p, 1, 0.25, 2, t));
 	assert_close(t[1], 0.5625, 1e-15, 0);
+	g = open_grid(ctx, "logsnr");
+	assert_ok(ctx, sf_grid_fill(g, edm, NAN, NAN, 4, t));
+	assert_close(t[1], 5.656854249492381, 1e-14, 0);
+	assert_close(t[2], 0.4, 1e-14, 0);
+	assert_close(t[3], 0.028284271247461903, 1e-14, 0);
+	assert_ok(ctx, sf_grid_fill(g, edm, 80, 0, 5, t)); /* no lambda at 0: a step of its own */
+	assert_close(t[3], 0.028284271247461903, 1e-14, 0);
+	ck_assert(t[4] == 0.002 && t[5] == 0);
+	sf_grid_free(g);
+	g = open_grid(ctx, "logsnr:power=3"); /* k-diffusion: exp((1 - i/N)^3 ln(80/0.002) + ln 0.002) */
+	assert_ok(ctx, sf_grid_fill(g, edm, NAN, NAN, 2, t));
+	assert_close(t[1], exp(log(40000) / 8 + log(0.002)), 1e-14, 0);
+	sf_grid_free(g);
+	g = open_grid(ctx, "cosine:s=0");
+	assert_ok(ctx, sf_grid_fill(g, edm, 1, 0, 2, t));
+	assert_close(t[1], 0.41421356237309503, 1e-14, 0);
+	sf_grid_free(g);
 	sf_grid_free(u);
 	sf_grid_free(q);
+	sf_process_free(edm);
 	sf_process_free(p);
 	sf_ctx_free(ctx);
 }
@@ -197,6 +243,7 @@ int main(void)
 	tcase_add_test(cases, given_ends);
 	tcase_add_test(cases, refused);
 	tcase_add_test(cases, karras_spacing);
+	tcase_add_test(cases, cosine_levels);
 	tcase_add_test(cases, known);
 	suite_add_tcase(suite, cases);
 	return sf_test_main(suite);

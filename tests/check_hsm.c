@@ -1,8 +1,9 @@
 /* check_hsm.c: losses on the process of position and velocity: hybrid and denoising score matching, their common
- * minimiser and its closed value, the published weightings, what LCSS and local DSM become there, mixed parametrisation.
+ * minimiser and its closed value, the published weightings, what LCSS and local DSM become there, mixed
+ * parametrisation.
  *
- * Data x_0 ~ N(m, c) of one number, s_v affine in (x,v): integrands have degree 2 in the normals behind a draw, so the 2n
- * points +-sqrt(n) e_k give expectations exactly.
+ * Data x_0 ~ N(m, c) of one number, s_v affine in (x,v): integrands have degree 2 in the normals behind a draw, so
+ * the 2n points +-sqrt(n) e_k give expectations exactly.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective_parts.h"
 
@@ -250,8 +251,8 @@ START_TEST(draws)
 }
 END_TEST
 
-/* Published without our half: versions 1 and 2 and the likelihood's are Gamma beta, 1 and Gamma beta ell^2 (Gamma = 1,
- * beta = 4). */
+/* Published without our half: versions 1 and 2 and the likelihood's are Gamma beta, 1 and Gamma beta ell^2 (Gamma =
+ * 1, beta = 4). */
 START_TEST(weights)
 {
 	static const struct {
@@ -332,7 +333,7 @@ END_TEST
 
 /* ---- mixed parametrisation ---- */
 
-/* F = 0 is the score of unit normal data: -v/Sigma_vv (of two blocks, with the spread of v_0), -x/(alpha^2 + sigma^2). */
+/* F = 0 is the score of unit normal data, -x/(alpha^2 + sigma^2), and of two blocks -v/Sigma_vv with v_0's spread. */
 START_TEST(mixed_start)
 {
 	static const struct {

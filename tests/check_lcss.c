@@ -1,9 +1,9 @@
-/* check_lcss.c: local curvature smoothing beyond one stage on a linear process: the unconditional form on data as they stand,
- * variances of its estimators, the curvature it adds to implicit score matching, its identity with finite differences
- * on every kind of process, and two stages on position and velocity.
+/* check_lcss.c: local curvature smoothing beyond one stage on a linear process: the unconditional form on data as
+ * they stand, variances of its estimators, the curvature it adds to implicit score matching, its identity with
+ * finite differences on every kind of process, and two stages on position and velocity.
  *
- * Expectations are sums: the 3^n points of Gauss-Hermite rules integrate degree 5 in each normal exactly; trapezoidal sums
- * over normals converge faster than any power of the spacing.
+ * Expectations are sums: the 3^n points of Gauss-Hermite rules integrate degree 5 in each normal exactly;
+ * trapezoidal sums over normals converge faster than any power of the spacing.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective_parts.h"
 
@@ -230,7 +230,8 @@ static double on_mixture(const char *objective, double sigma)
 	rig r;
 
 	snprintf(spec, sizeof spec, "%s,stage=two,perturb=constant,sigma-p=%.17g", objective, sigma);
-	open_rig(&r, "mlp:width=1,depth=1,act=tanh,embed=none,embed-width=2", "static", "eps", spec, 1, (const int64_t[]){1}, PLANE);
+	open_rig(&r, "mlp:width=1,depth=1,act=tanh,embed=none,embed-width=2", "static", "eps", spec, 1,
+	         (const int64_t[]){1}, PLANE);
 	tanh_unit(sf_batch_graph(r.b), w);
 	for (c = 0; c < 2; c++)
 		for (i = 0; i < XS; i++)

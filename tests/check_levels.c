@@ -1,5 +1,5 @@
-/* check_levels.c: training at discrete noise levels and at one: the losses of SMLD and DDPM, NCSN's weighting, NCSNv2's
- * unconditional network, times on the table.
+/* check_levels.c: training at discrete noise levels and at one: the losses of SMLD and DDPM, NCSN's weighting,
+ * NCSNv2's unconditional network, times on the table.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective_parts.h"
 

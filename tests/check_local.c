@@ -1,6 +1,6 @@
-/* check_local.c: local denoising score matching: dsm itself where the last increment is the whole noise, LCSS's gradient on
- * simulated paths, the minimiser of a longer step in closed form, and both against the density that the double well's
- * Fokker-Planck equation gives.
+/* check_local.c: local denoising score matching: dsm itself where the last increment is the whole noise, LCSS's
+ * gradient on simulated paths, the minimiser of a longer step in closed form, and both against the density that the
+ * double well's Fokker-Planck equation gives.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective_parts.h"
 
@@ -153,8 +153,8 @@ START_TEST(linearised_draw)
 }
 END_TEST
 
-/* A longer step on vp, data N(m,c): x_t = phi (a x_0 + s e) + std z. The minimiser is the score of p_t whatever the step,
- * the least loss (sigma^2/std^2 - sigma^2/(alpha^2 c + sigma^2))/2. Points +-sqrt(3) e_k are exact. */
+/* A longer step on vp, data N(m,c): x_t = phi (a x_0 + s e) + std z. The minimiser is the score of p_t whatever the
+ * step, the least loss (sigma^2/std^2 - sigma^2/(alpha^2 c + sigma^2))/2. Points +-sqrt(3) e_k are exact. */
 START_TEST(longer_step)
 {
 	static const double back[] = {.05, .3, 1};
@@ -215,8 +215,8 @@ static double log_rest(double x)
 	return x * x / 2 - x * x * x * x / 4;
 }
 
-/* p of dx = (x - x^3)/2 dB + dW carried on by B: exponentially fitted fluxes, which keep exp(x^2/2 - x^4/4) as it is, and
- * Crank-Nicolson after four implicit half steps. */
+/* p of dx = (x - x^3)/2 dB + dW carried on by B: exponentially fitted fluxes, which keep exp(x^2/2 - x^4/4) as it
+ * is, and Crank-Nicolson after four implicit half steps. */
 static void fokker_planck(double *p, double B, int steps)
 {
 	static double lo[CELLS], di[CELLS], up[CELLS], diag[CELLS], rest[CELLS];
@@ -294,9 +294,9 @@ START_TEST(solver) /* at rest: the known moments; a short time from the start: I
 }
 END_TEST
 
-/* Draws from two narrow peaks: the moments and the histogram of p_t, and E[(-z/std) f(x_t)] = E_{p_t}[s f] = -E f' for
- * f = x and x^3, which is what makes the minimiser of either loss the score of p_t (of the smoothed p_t for LCSS's two
- * stages). */
+/* Draws from two narrow peaks: the moments and the histogram of p_t, and E[(-z/std) f(x_t)] = E_{p_t}[s f] = -E f'
+ * for f = x and x^3, which is what makes the minimiser of either loss the score of p_t (of the smoothed p_t for
+ * LCSS's two stages). */
 START_TEST(transient)
 {
 	enum { COUNT = 30000, BINS = 12 };
@@ -304,7 +304,8 @@ START_TEST(transient)
 		const char *spec;
 		double t, bias; /* of Euler-Maruyama's and the linearised step, relative; second noise */
 		double second;
-	} rows[] = {{"local-dsm", .1, .01, 0}, {"local-dsm", .3, .01, 0}, {"local-dsm:step=linearised,back=0.05", .3, .03, 0},
+	} rows[] = {{"local-dsm", .1, .01, 0}, {"local-dsm", .3, .01, 0},
+	            {"local-dsm:step=linearised,back=0.05", .3, .03, 0},
 	            {"lcss:stage=two,perturb=constant,sigma-p=0.4", .3, .01, .4}};
 	static double term[COUNT], p[CELLS];
 	size_t k;

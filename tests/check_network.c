@@ -132,6 +132,83 @@ START_TEST(score_which) /* a packed sample keeps its label wherever it stands */
 }
 END_TEST
 
+static const struct {
+	const char *net, *process, *param;
+	int rank, classes;
+	int64_t dim[3];
+} derivatives[] = {{"mlp:width=16,embed-width=8", "vp", "eps", 1, 0, {3, 0, 0}},
+                   {"mlp:width=16,embed-width=8", "edm", "edm", 1, 3, {3, 0, 0}},
+                   {"mlp:width=16,embed-width=8", "subvp", "energy", 1, 0, {3, 0, 0}},
+                   {"mlp:width=16,embed-width=8", "cld", "mixed", 1, 2, {2, 0, 0}},
+                   {"mlp:width=16,embed-width=8", "cld", "energy", 1, 0, {2, 0, 0}},
+                   {"mlp:width=16,embed-width=8", "sech", "score", 1, 0, {3, 0, 0}},
+                   {"unet:ch=8,mult=1:2,blocks=1", "vp", "v", 3, 0, {4, 4, 1}}};
+enum { DERIVATIVES = sizeof derivatives / sizeof *derivatives };
+
+START_TEST(derivative) /* J v against central differences; in single precision too; and for any cut and threads the same bytes */
+{
+	enum { N = 7, MOST = N * 16 };
+	static const int64_t which[N] = {4, 0, 2, 2, 1, 6, 3};
+	static const int label[N] = {0, 1, 1, 0, 1, -1, 0};
+	sf_ctx *ctx = ck_ctx();
+	sf_model m = make_model(ctx, derivatives[_i].net, derivatives[_i].process, derivatives[_i].param, derivatives[_i].rank,
+	                        derivatives[_i].dim, derivatives[_i].classes);
+	int64_t size = m.size * sf_process_blocks(m.process), trainable, total, i;
+	double x[MOST], v[MOST], t[N], out[MOST], up[MOST], down[MOST], moved[MOST], *w, h = 1e-5;
+	float *single;
+	sf_score *s, *s2;
+	int pass;
+
+	assert_ok(ctx, sf_model_params(&m, &trainable, &total));
+	w = sf_alloc((size_t)total, sizeof *w);
+	single = sf_alloc((size_t)total, sizeof *single);
+	for (i = 0; i < total; i++) {
+		single[i] = (float)(.3 * sin(1.7 * (double)i));
+		w[i] = single[i];
+	}
+	for (i = 0; i < N * size; i++) {
+		x[i] = .6 * cos(1.1 * (double)i);
+		v[i] = sin(.7 * (double)i);
+		t[i / size] = (.1 + .1 * (double)(i / size)) * sf_process_horizon(m.process);
+	}
+	assert_ok(ctx, sf_model_score(&m, SF_F64, w, 2, &s));
+	if (derivatives[_i].classes)
+		assert_ok(ctx, sf_model_score_labels(s, N, label));
+	sf_score_which(s, which);
+	assert_ok(ctx, sf_score_jvp(s, N, x, t, v, out));
+	for (pass = -1; pass < 2; pass += 2) {
+		for (i = 0; i < N * size; i++)
+			moved[i] = x[i] + pass * h * v[i];
+		assert_ok(ctx, sf_score_eval(s, SF_SCORE, N, moved, t, pass < 0 ? down : up));
+	}
+	for (i = 0; i < N * size; i++)
+		assert_close(out[i], (up[i] - down[i]) / (2 * h), 1e-6, 1e-6);
+	for (i = 0; i < 3; i++) {
+		assert_ok(ctx, sf_ctx_set_threads(ctx, (int)i + 1));
+		assert_ok(ctx, sf_model_score(&m, SF_F64, w, 2 * i + 1, &s2));
+		if (derivatives[_i].classes)
+			assert_ok(ctx, sf_model_score_labels(s2, N, label));
+		sf_score_which(s2, which);
+		assert_ok(ctx, sf_score_jvp(s2, N, x, t, v, up));
+		ck_assert(memcmp(up, out, (size_t)(N * size) * sizeof *up) == 0);
+		sf_score_free(s2);
+	}
+	assert_ok(ctx, sf_model_score(&m, SF_F32, single, 2, &s2));
+	if (derivatives[_i].classes)
+		assert_ok(ctx, sf_model_score_labels(s2, N, label));
+	sf_score_which(s2, which);
+	assert_ok(ctx, sf_score_jvp(s2, N, x, t, v, up));
+	for (i = 0; i < N * size; i++)
+		assert_close(up[i], out[i], 1e-3, 1e-3);
+	sf_score_free(s);
+	sf_score_free(s2);
+	sf_free(w);
+	sf_free(single);
+	free_model(&m);
+	sf_ctx_free(ctx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("network");
@@ -141,6 +218,7 @@ int main(void)
 	tcase_add_test(tc, score_affine);
 	tcase_add_test(tc, score_labels);
 	tcase_add_test(tc, score_which);
+	tcase_add_loop_test(tc, derivative, 0, DERIVATIVES);
 	suite_add_tcase(suite, tc);
 	return sf_test_main(suite);
 }

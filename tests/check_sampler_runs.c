@@ -227,7 +227,9 @@ START_TEST(accepts)
 	static const struct {
 		const char *spec;
 		int scalar_only;
-	} want[] = {{"em", 0}, {"euler", 0}, {"rk45", 0}, {"heun", 1}, {"heun:churn=1", 1}};
+	} want[] = {{"em", 0}, {"euler", 0}, {"rk45", 0}, {"heun", 1}, {"heun:churn=1", 1},
+	            {"rk4", 0}, {"ddim", 1}, {"euler-ancestral", 1}, {"dpm", 1}, {"dpm2", 1}, {"dpm-fast", 1},
+	            {"dpm-adaptive", 1}, {"dpmpp", 1}, {"dpmpp-sde", 1}, {"deis", 1}, {"lms", 1}, {"ipndm", 1}, {"unipc", 1}};
 	size_t i;
 
 	for (i = 0; i < sizeof want / sizeof *want; i++) {

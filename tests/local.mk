@@ -2,8 +2,8 @@
 # is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
 
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
-	%reldir%/check_combinations %reldir%/check_data %reldir%/check_draw %reldir%/check_energy %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_graph %reldir%/check_grid \
-	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_lcss %reldir%/check_levels %reldir%/check_likelihood %reldir%/check_local %reldir%/check_metric \
+	%reldir%/check_bound %reldir%/check_combinations %reldir%/check_data %reldir%/check_draw %reldir%/check_energy %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_graph %reldir%/check_grid \
+	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_lcss %reldir%/check_levels %reldir%/check_multistep %reldir%/check_likelihood %reldir%/check_local %reldir%/check_metric \
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
 	%reldir%/check_objective %reldir%/check_path %reldir%/check_plan \
 	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \

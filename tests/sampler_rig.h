@@ -44,7 +44,11 @@ static void close_rig(rig *r)
 static const char *const all[] = {
 	"em", "em:eta=0.5", "em:published=true", "euler", "heun", "heun:churn=20,s-noise=1.01",
 	"heun:time=process,alpha=0.7,churn=5", "heun:order=1", "rk45:rtol=1e-3,atol=1e-3",
-	"rk45:fixed=7"};
+	"rk45:fixed=7", "ddim", "ddim:eta=0.7", "deis", "dpm", "dpm:order=2,prediction=data,variant=taylor", "dpm2",
+	"dpm2:eta=1", "dpm-adaptive", "dpm-adaptive:order=2,control=theta,prediction=data", "dpm-fast", "dpmpp",
+	"dpmpp:order=3", "dpmpp:method=singlestep", "dpmpp-sde", "dpmpp-sde:solver=2s-ancestral",
+	"dpmpp-sde:solver=2m,eta=0.5", "dpmpp-sde:solver=3m", "euler-ancestral", "ipndm", "lms", "rk4", "unipc",
+	"unipc:order=4,variant=bh2,prediction=noise"};
 static const char *const processes[] = {"ve", "vp", "subvp", "edm"};
 enum { ALL = sizeof all / sizeof *all };
 

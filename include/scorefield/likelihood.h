@@ -27,7 +27,7 @@
 
 SF_BEGIN
 
-enum { SF_TRACE_EXACT, SF_TRACE_RADEMACHER /* probes of +1 and -1 */, SF_TRACE_NORMAL };
+enum { SF_TRACE_EXACT, SF_TRACE_RADEMACHER /* probes of +1 and -1 */, SF_TRACE_NORMAL, SF_TRACE_NONE /* latents alone */ };
 
 typedef struct sf_likelihood_run {
 	int64_t n;             /* samples */
@@ -57,7 +57,8 @@ typedef struct sf_logp {
 	double logp;                        /* the sum of the rest */
 	double prior, divergence, velocity; /* log prior(u(T)); the integral; -log q(v), 0 with one block */
 } sf_logp;
-/* log p of the points x (n,d) into out (n); latent (n,k,d), u(T), may be NULL. Errors as above. */
+/* log p of the points x (n,d) into out (n); latent (n,k,d), u(T), may be NULL. With SF_TRACE_NONE, divergence and logp are
+ * NaN. Errors as above. */
 SF_API int sf_likelihood(sf_score *s, const sf_likelihood_run *run, const double *x, sf_logp *out, double *latent,
                          sf_sample_report *report);
 

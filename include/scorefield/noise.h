@@ -33,11 +33,14 @@ enum {
 	SF_NOISE_DROPOUT, /* dropout; + layer number */
 	SF_NOISE_PATH = 2048, /* training: what a path meets before its last noise */
 	SF_NOISE_REFERENCE, /* training: which data a reference batch holds */
+	SF_NOISE_LABEL,   /* training: which samples lose their label */
 	SF_NOISE_PRIOR = 4096, /* samplers: start */
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */
 	SF_NOISE_EVALUATE, /* metrics: the noise of what a model is measured on */
+	SF_NOISE_MODEL,   /* models of data: the start of k-means (step 0), a rotation (1) */
 	SF_NOISE_BROWN,   /* samplers: a Brownian path; step = a node of its tree */
+	SF_NOISE_KNOWN,   /* samplers: the known part of a state that is filled in */
 	SF_NOISE_TRACE = 6144, /* likelihoods: probes of a trace, */
 	SF_NOISE_VELOCITY, /* velocities that data begin with, */
 	SF_NOISE_BOUND,   /* and the times and noise of the variational bound */

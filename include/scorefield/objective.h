@@ -56,6 +56,7 @@ typedef struct sf_draw {
 	uint64_t first;     /* index of sample 0 within the step's batch */
 	const double *x0;   /* in: (n,size) data */
 	const double *label; /* in: (n) labels, -1 without; NULL: none */
+	double label_dropout; /* in: share of the samples whose label the network does not see (sf_batch) */
 	int64_t nref;       /* in: reference batch of the step, for objectives that ask for one */
 	const double *ref;  /* (nref,size): row first + i is x0[i] */
 	const double *ref_label; /* (nref), or NULL */

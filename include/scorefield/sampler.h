@@ -25,6 +25,15 @@ SF_API const char *sf_sampler_grid(const sf_sampler *s, const sf_process *p, int
 /* Steps that use up to `nfe` evaluations per sample (EDM's Heun: (nfe + 1)/2). */
 SF_API int64_t sf_sampler_steps(const sf_sampler *s, int64_t nfe);
 
+/* Data of which a part is known, to fill in the rest (inpainting): the known coordinates of every state are replaced by alpha y + sigma z,
+ * and by y in the result (by the former where `end` was given above 0 and no denoising step follows). Song et al. 2021
+ * (2011.13456), appendix I.2: an approximation, which needs no other score. Linear processes with one block and samplers on a grid. */
+typedef struct sf_known {
+	const unsigned char *mask; /* (d), not 0 where known */
+	const double *x;           /* (rows,d): sample number i has row i mod rows; read where known */
+	int64_t rows;
+} sf_known;
+
 typedef struct sf_sample_run {
 	int64_t n;             /* samples */
 	uint64_t first_sample; /* index of sample 0 in the noise streams */
@@ -38,6 +47,13 @@ typedef struct sf_sample_run {
 	 * heun's own last step leads to time 0. */
 	int denoise;
 	int64_t nfe_max;       /* evaluation budget per sample, 0: none; SF_EBUDGET */
+	const sf_known *known; /* NULL: nothing is known */
+	/* Teleportation: the start is carried to noise level `skip` = sigma/alpha by sf_score_flow of this model of the data (NULL: none),
+	 * which costs no evaluation. The steps of the grid above its level nearest to `skip` are dropped, or, with all_steps and
+	 * for samplers without a grid, all are spent below. SF_ERANGE for a level that the run does not pass. */
+	sf_score *teleport;
+	double skip;
+	int all_steps;
 	/* Called after the start and every step with the state (n,k,d) and its time, NaN where
 	 * samples have times of their own; a non-zero return stops with SF_ESTOPPED. */
 	int (*observe)(void *user, int64_t step, double t, int64_t n, const double *x);
@@ -58,6 +74,8 @@ SF_API double sf_ald_step(double gamma, int64_t steps);
 typedef struct sf_sample_report {
 	int64_t steps, rejected; /* of the slowest sample where samples step on their own */
 	double nfe;              /* evaluations per sample (mean) */
+	double start;            /* time of the first step */
+	double saved;            /* evaluations per sample of the steps that teleportation dropped; NaN: not known */
 } sf_sample_report;
 
 /* Draws n samples into x (n,k,d), double. The bytes of sample i depend only on seed and

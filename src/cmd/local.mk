@@ -5,10 +5,15 @@ scorefield_SOURCES = \
 	%reldir%/combinations.c \
 	%reldir%/data.c \
 	%reldir%/evaluate.c \
+	%reldir%/film.c \
+	%reldir%/film.h \
 	%reldir%/gnuplot.c \
 	%reldir%/image.c \
 	%reldir%/image.h \
 	%reldir%/inspect.c \
+	%reldir%/latent.c \
+	%reldir%/latent.h \
+	%reldir%/likelihood.c \
 	%reldir%/list.c \
 	%reldir%/main.c \
 	%reldir%/model.c \
@@ -23,6 +28,10 @@ scorefield_SOURCES = \
 	%reldir%/plot_schedule.c \
 	%reldir%/plot_trajectories.c \
 	%reldir%/sample.c \
+	%reldir%/sample.h \
+	%reldir%/sample_all.c \
+	%reldir%/sample_known.c \
+	%reldir%/sample_write.c \
 	%reldir%/step.c \
 	%reldir%/step.h \
 	%reldir%/term.c \

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &plot_command,
+static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &likelihood_command, &plot_command,
 					  &verify_command, &list_command,   &inspect_command,
 					  &data_command,   &bench_command,  &variance_command, NULL};
 

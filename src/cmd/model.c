@@ -1,5 +1,6 @@
 /* model.c: opens a run directory or a checkpoint for sampling.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "cmd/film.h"
 #include "cmd/model.h"
 
 #include <math.h>
@@ -109,6 +110,8 @@ int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model
 
 void model_close(model *m)
 {
+	sf_score_free(m->guided);
+	sf_score_free(m->none);
 	sf_score_free(m->score);
 	sf_setup_free_weights(m->weights);
 	sf_setup_close(&m->setup);
@@ -116,36 +119,59 @@ void model_close(model *m)
 	memset(m, 0, sizeof *m);
 }
 
+int model_guide(model *m, double weight)
+{
+	const char *dropout = sf_config_get(m->config, "train.label-dropout");
+	int rc;
+
+	if (m->setup.model.classes < 1)
+		return fail(STATUS_INPUT, "guidance: this model was trained without classes");
+	if (weight == 1)
+		return 0;
+	if (!dropout || !(strtod(dropout, NULL) > 0))
+		return fail(STATUS_INPUT, "guidance: this model was trained with label-dropout=0 and does not know samples "
+		            "without a class");
+	rc = sf_model_score(&m->setup.model, m->setup.type, m->weights, number(m, "sample.batch"), &m->none);
+	return rc ? rc : sf_score_guided(m->ctx, m->score, m->none, weight, &m->guided);
+}
+
+int64_t model_steps(const model *m, int64_t nfe)
+{
+	return sf_sampler_steps(m->setup.sampler, nfe / sf_score_price(m->guided ? m->guided : m->score));
+}
+
 typedef struct watch {
 	progress line;
+	film *film;
 	int64_t done, n, chunk;
 	double start;
+	int *label; /* (chunk) */
 } watch;
 
 static int observe(void *user, int64_t step, double t, int64_t n, const double *x)
 {
 	watch *w = user;
 
-	(void)t;
 	(void)n;
-	(void)x;
+	if (w->film && film_add(w->film, t, x))
+		return 1;
 	progress_show(&w->line, 0, "samples %lld/%lld  step %lld  %.0f s", (long long)w->done,
 	              (long long)w->n, (long long)step, now() - w->start);
 	return 0;
 }
 
-/* Whole states go through `state` (CHUNK,k,size) where the process has velocities; x gets the data. */
+/* Whole states go through `state` (chunk,k,size) where the process has velocities; x gets the data. */
 static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, double *state, double *x,
 		      sf_sample_report *report)
 {
-	int own[CHUNK], i, rc = 0;
-	int64_t size = m->setup.model.size;
+	int64_t size = m->setup.model.size, i;
 	sf_sample_run run;
+	int rc = 0;
 
 	if (label) {
-		for (i = 0; i < (int)w->chunk; i++)
-			own[i] = label[i];
-		rc = sf_model_score_labels(m->score, w->chunk, own);
+		for (i = 0; i < w->chunk; i++)
+			w->label[i] = label[i];
+		rc = sf_model_score_labels(m->score, w->chunk, w->label);
 	}
 	sf_sample_defaults(&run);
 	run.n = w->chunk;
@@ -153,10 +179,11 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 	run.seed = m->seed;
 	run.steps = m->steps;
 	run.grid = m->setup.grid;
+	run.known = m->known;
 	run.observe = observe;
 	run.user = w;
 	if (rc == 0)
-		rc = sf_sample(m->setup.sampler, m->score, &run, state ? state : x, report);
+		rc = sf_sample(m->setup.sampler, m->guided ? m->guided : m->score, &run, state ? state : x, report);
 	if (rc == 0 && state) {
 		sf_process_position(m->setup.process, w->chunk, size, state);
 		memcpy(x, state, (size_t)w->chunk * (size_t)size * sizeof *x);
@@ -167,20 +194,27 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
 		 sf_sample_report *report)
 {
-	sf_sample_report part, sum = {0, 0, 0};
-	int64_t i, size = m->setup.model.size;
+	sf_sample_report part, sum = {0};
+	int64_t i, size = m->setup.model.size, chunk = m->film || n < CHUNK ? n : CHUNK; /* a film is one piece */
 	int blocks = sf_process_blocks(m->setup.process), rc = 0;
 	double *state = NULL;
 	watch w;
 
-	if (blocks > 1 && !(state = malloc((size_t)blocks * CHUNK * (size_t)size * sizeof *state)))
+	w.film = m->film;
+	w.label = label ? malloc((size_t)chunk * sizeof *w.label) : NULL;
+	if (blocks > 1)
+		state = malloc((size_t)blocks * (size_t)chunk * (size_t)size * sizeof *state);
+	if ((label && !w.label) || (blocks > 1 && !state)) {
+		free(w.label);
+		free(state);
 		return fail(STATUS_INPUT, "out of memory");
+	}
 	progress_start(&w.line, quiet);
 	w.n = n;
 	w.start = now();
 	for (i = 0; i < n && rc == 0; i += w.chunk) {
 		w.done = i;
-		w.chunk = n - i < CHUNK ? n - i : CHUNK;
+		w.chunk = n - i < chunk ? n - i : chunk;
 		rc = draw_chunk(m, &w, first + (uint64_t)i, label ? label + i : NULL, state, x + i * size,
 		                &part);
 		if (rc == 0) {
@@ -190,7 +224,11 @@ int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *
 		}
 	}
 	progress_clear(&w.line);
+	free(w.label);
 	free(state);
+	if (rc && w.film && w.film->full)
+		return fail(STATUS_INPUT, "the trajectory is too large after %lld steps; draw fewer samples or take fewer steps",
+		            (long long)w.film->frames);
 	if (report)
 		*report = sum;
 	return rc;

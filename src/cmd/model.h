@@ -11,6 +11,9 @@ typedef struct model {
 	sf_setup setup;
 	void *weights;
 	sf_score *score;
+	sf_score *none, *guided; /* model_guide; else NULL */
+	const sf_known *known;   /* filled in around; NULL: nothing. Not owned */
+	struct film *film;       /* takes down model_sample's states; NULL: nothing does. Not owned */
 	int64_t steps; /* 0: the sampler's own */
 	uint64_t seed;
 	char checkpoint[1100];
@@ -33,6 +36,11 @@ void model_close(model *m);
  * `label` (n) may be NULL. */
 int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
 		 sf_sample_report *report);
+/* Samples follow none + weight (conditional - none); refuses models that know no "none". */
+int model_guide(model *m, double weight);
+/* Steps of the sampler that use up to `nfe` evaluations of the network, guidance's second one counted. */
+int64_t model_steps(const model *m, int64_t nfe);
+
 /* Network values to values as stored in the data set: v = scale x + shift. */
 void model_unscale(const model *m, int64_t count, double *x);
 

@@ -61,7 +61,7 @@ static int set_list(sf_ctx *ctx, const char *what, const sf_opt *o, const char *
 
 	while (*p) {
 		char item[64];
-		size_t len = strcspn(p, ":");
+		size_t len = strcspn(p, ":,"); /* a comma never gets here from a spec, where it ends the option */
 		double v;
 
 		if (len >= sizeof item || made.n == SF_LIST_MAX)
@@ -74,7 +74,7 @@ static int set_list(sf_ctx *ctx, const char *what, const sf_opt *o, const char *
 			return bad_range(ctx, what, o, item);
 		made.v[made.n++] = v;
 		p += len;
-		if (*p == ':' && !*++p)
+		if (*p && !*++p)
 			return bad_value(ctx, what, o, value, "a list of numbers separated by ':'");
 	}
 	*list = made;

@@ -54,6 +54,7 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 	const logsnr *g = st;
 	sf_span s = sf_grid_span(p, start, end, steps, g->final);
 	warp w = {p, g->power, 0, 0};
+	int64_t i;
 
 	if (!sf_process_linear(p) || sf_process_blocks(p) != 1)
 		return sf_fail(sf_process_context(p), SF_EUNSUP,
@@ -62,6 +63,11 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 		s.end = sf_process_t_sample(p);
 		s.zero = 1;
 		s.pieces = steps - 1;
+	}
+	if (!(s.start > s.end)) { /* refused by the family: nothing falls */
+		for (i = 0; i <= steps; i++)
+			t[i] = s.start;
+		return SF_OK;
 	}
 	w.first = half(p, s.start);
 	w.last = half(p, s.end);

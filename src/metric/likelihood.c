@@ -42,7 +42,7 @@ int sf_likelihood(sf_score *s, const sf_likelihood_run *ask, const double *x, sf
 	double *u, *number; /* (n,k,d); (2,n): divergence, prior */
 	int rc = SF_ENOMEM;
 
-	if (n < 1 || sf_mul_i64(n, sf_process_blocks(p) * d, &all) < 0)
+	if (n < 1 || n >> 48 || sf_mul_i64(n, sf_process_blocks(p) * d, &all) < 0)
 		return sf_fail(ctx, SF_ERANGE, "likelihood: %lld samples of %lld numbers; expected at least 1 that fit", (long long)n,
 		               (long long)d);
 	if (sf_process_blocks(p) == 2 && !(sf_process_start_var(p) > 0))
@@ -52,14 +52,14 @@ int sf_likelihood(sf_score *s, const sf_likelihood_run *ask, const double *x, sf
 	number = sf_alloc((size_t)n, 2 * sizeof *number);
 	if (u && number) {
 		begin(p, ask, d, x, u, out);
-		rc = sf_encode(s, ask, u, number, report);
+		rc = sf_encode(s, ask, u, ask->trace == SF_TRACE_NONE ? NULL : number, report);
 	} else {
 		rc = sf_fail(ctx, rc, "likelihood: out of memory for %lld samples of %lld numbers", (long long)n, (long long)d);
 	}
 	if (rc == 0)
 		sf_process_prior_logp(p, n, d, u, number + n);
 	for (i = 0; rc == 0 && i < n; i++) {
-		out[i].divergence = number[i];
+		out[i].divergence = ask->trace == SF_TRACE_NONE ? NAN : number[i];
 		out[i].prior = number[n + i];
 		out[i].logp = out[i].prior + out[i].divergence + out[i].velocity;
 	}

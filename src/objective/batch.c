@@ -209,8 +209,17 @@ static void put(const sf_batch *b, int which, int64_t first, int64_t n, const do
 	}
 }
 
+/* Ho and Salimans 2022 (2207.12598), algorithm 1: the network goes without the label now and then. */
+static int drops_label(const sf_draw *d, int64_t i)
+{
+	sf_noise key = {d->seed, SF_NOISE_LABEL, d->step};
+
+	return d->label_dropout > 0 && sf_noise_uniform53(key, d->first + (uint64_t)i, 0) < d->label_dropout;
+}
+
 static void put_sample(const sf_batch *b, int64_t i)
 {
+	static const double none = -1;
 	const sf_draw *d = &b->draw;
 	int64_t size = d->size, k;
 	const double *u = d->xt + i * b->blocks * size;
@@ -225,7 +234,7 @@ static void put_sample(const sf_batch *b, int64_t i)
 	put(b, C_NOISE, i, 1, &d->coef[i].c_noise);
 	put(b, E_X, i, 1, &d->coef[i].e_x);
 	put(b, E_F, i, 1, &d->coef[i].e_f);
-	put(b, LABEL, i, 1, d->label + i);
+	put(b, LABEL, i, 1, drops_label(d, i) ? &none : d->label + i);
 	for (k = 0; k < SF_OBJECTIVE_EXTRA && d->extra[k]; k++)
 		put(b, EXTRA + (int)k, i, 1, d->extra[k] + i);
 }

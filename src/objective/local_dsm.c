@@ -4,14 +4,15 @@
  *     grad log p_t(x) = E[ grad log q(x_t | x_s) | x_t = x ],   q(x_t | x_s) = N(mean(x_s), diag(std(x_s)^2)),
  *     L = lambda(t)/2 |s(x_t,t) + z/std|^2 = w/2 |eps - (sigma/std) z|^2,   x_t = mean + std z
  *
- * step=last takes the process's own last noise: of a simulated path the last step of Euler-Maruyama, std = g sqrt h; of a
- * linear process all of its noise (then the loss is dsm's); of two blocks the velocity's given x_0 (then hsm's).
- * step=linearised goes back to s = (1 - back) t with the drift linearised at x_s: a longer step, whose target scatters less,
- * for the price of the linearisation's error. x_t is drawn from the same q as the target belongs to, so what is learned
- * is exactly the score of that chain's own marginal.
+ * step=last takes the process's own last noise: of a simulated path the last step of Euler-Maruyama, std = g sqrt
+ * h; of a linear process all of its noise (then the loss is dsm's); of two blocks the velocity's given x_0 (then
+ * hsm's). step=linearised goes back to s = (1 - back) t with the drift linearised at x_s: a longer step, whose
+ * target scatters less, for the price of the linearisation's error. x_t is drawn from the same q as the target
+ * belongs to, so what is learned is exactly the score of that chain's own marginal.
  *
- * sigma is the process's scale and no part of the truth; weight=sigma-p2 (lambda = std^2, the nominal g^2 (t - s) where
- * std depends on x_s, as a weight that depended on it would move the minimiser) keeps the loss bounded as steps shrink.
+ * sigma is the process's scale and no part of the truth; weight=sigma-p2 (lambda = std^2, the nominal g^2 (t - s)
+ * where std depends on x_s, as a weight that depended on it would move the minimiser) keeps the loss bounded as
+ * steps shrink.
  * Known answer: on vp with back = 1 every number equals dsm's.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/family.h"
@@ -30,8 +31,8 @@ enum { LAST, LINEARISED };
 #define AT(m) offsetof(struct local_dsm, m)
 static const sf_opt opts[] = {
 	SF_OBJECTIVE_OPTIONS(struct local_dsm),
-	{"step", "the increment: the process's own last one, or a longer one with the drift linearised", SF_OPT_CHOICE, AT(step),
-	 "last", 0, 0, "last|linearised"},
+	{"step", "the increment: the process's own last one, or a longer one with the drift linearised", SF_OPT_CHOICE,
+	 AT(step), "last", 0, 0, "last|linearised"},
 	{"back", "step=linearised: its length as a share of t", SF_OPT_DOUBLE, AT(back), "0.01", 1e-3, 1, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
@@ -43,8 +44,8 @@ static int accepts(const void *state, sf_ctx *ctx, const sf_model *m)
 	if (st->step == LAST)
 		return SF_OK;
 	if (sf_process_blocks(p) != 1)
-		return sf_fail(ctx, SF_EUNSUP, "objective 'local-dsm': step=linearised is for processes of one state block; '%s' has "
-		               "%d (step=last)", sf_process_name(p), sf_process_blocks(p));
+		return sf_fail(ctx, SF_EUNSUP, "objective 'local-dsm': step=linearised is for processes of one state block; '%s' "
+		               "has %d (step=last)", sf_process_name(p), sf_process_blocks(p));
 	if (!sf_process_linear(p) && !sf_process_record(p)->transition)
 		return sf_fail(ctx, SF_EUNSUP, "objective 'local-dsm': process '%s' has no linearised transition (step=last)",
 		               sf_process_name(p));

@@ -44,7 +44,7 @@ static int usable(const formula *p, sf_ctx *ctx, double t, int inside)
 		return sf_fail(ctx, SF_EINVAL, "process 'formula': alpha is %g at t = %g; it must be positive", a, t);
 	if (!((inside ? s > 0 : s >= 0) && isfinite(s)))
 		return sf_fail(ctx, SF_EINVAL, "process 'formula': sigma is %g at t = %g; it must be positive", s, t);
-	if (!(g >= -1e-9 * (s * s / t) && isfinite(g)))
+	if (inside && !(g >= -1e-9 * (s * s / t) && isfinite(g)))
 		return sf_fail(ctx, SF_EINVAL, "process 'formula': sigma/alpha falls or has no slope at t = %g (g^2 = %g)", t, g);
 	return SF_OK;
 }
@@ -86,6 +86,8 @@ static double time_of_ratio(const void *st, double ratio)
 	double lo = 0, hi = p->end, mid;
 	int grow;
 
+	if (!(ratio > sigma(p, 0) / alpha(p, 0)))
+		return 0;
 	for (grow = 0; grow < 20 && sigma(p, hi) <= ratio * alpha(p, hi); grow++) {
 		lo = hi;
 		hi *= 1.25;

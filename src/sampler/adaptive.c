@@ -139,8 +139,8 @@ static int sound(const loop *l, int64_t i)
 	if (isfinite(p->error[i]) && j == l->run->size)
 		return SF_OK;
 	return sf_fail(l->run->ctx, SF_EDIVERGED,
-	               "sample %lld is not finite in the step from time %g to %g",
-	               (long long)(l->run->ask->first_sample + (uint64_t)l->pack.sample[i]),
+	               "sample %lld is not finite in step %lld, from time %g to %g",
+	               (long long)(l->run->ask->first_sample + (uint64_t)l->pack.sample[i]), (long long)l->lanes[i].steps + 1,
 	               shown(l, p->t[i]), shown(l, p->t_new[i]));
 }
 

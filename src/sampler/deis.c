@@ -59,9 +59,9 @@ static int step(const void *st, sf_run *run)
 	for (j = 0; j < p; j++)
 		tau[j] = clock(run->process, sf_past_point(run, j).rho);
 	sf_adams(p, tau, s.rho, t.rho, clock, run->process, w);
-	sf_add(&y, t.alpha / s.alpha, run->x);
+	sf_mix_add(&y, t.alpha / s.alpha, run->x);
 	for (j = 0; j < p; j++)
-		sf_add(&y, t.alpha * w[j], sf_past(run, DEPTH, j));
+		sf_mix_add(&y, t.alpha * w[j], sf_past(run, DEPTH, j));
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;
 }

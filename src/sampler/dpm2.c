@@ -56,15 +56,15 @@ static int step(const void *st, sf_run *run)
 		return sf_step_renewing(run, o->eta, o->s_noise);
 	SF_TRY(sf_run_model(run, SF_PREDICT_NOISE, s.t, run->x, eps));
 	mid = sf_point_with(run->process, sqrt(s.rho * down));
-	sf_add(&inner, mid.alpha / s.alpha, run->x);
-	sf_add(&inner, mid.alpha * (mid.rho - s.rho), eps);
+	sf_mix_add(&inner, mid.alpha / s.alpha, run->x);
+	sf_mix_add(&inner, mid.alpha * (mid.rho - s.rho), eps);
 	sf_mix_into(run, &inner, x2);
 	SF_TRY(sf_run_model(run, SF_PREDICT_NOISE, mid.t, x2, eps));
-	sf_add(&y, t.alpha / s.alpha, run->x);
-	sf_add(&y, t.alpha * (down - s.rho), eps);
+	sf_mix_add(&y, t.alpha / s.alpha, run->x);
+	sf_mix_add(&y, t.alpha * (down - s.rho), eps);
 	if (up > 0) {
 		sf_run_noise(run, SF_NOISE_STEP, z);
-		sf_add(&y, t.alpha * o->s_noise * up, z);
+		sf_mix_add(&y, t.alpha * o->s_noise * up, z);
 	}
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;

@@ -71,19 +71,19 @@ static int step(const void *st, sf_run *run)
 	if (o->method == SINGLE)
 		return sf_step_single(run, o->prediction, (int)o->order, o->variant);
 	SF_TRY(sf_run_model(run, o->prediction, s.t, run->x, m0));
-	sf_add(&y, leg.a, run->x);
-	sf_add(&y, leg.w[0], m0);
+	sf_mix_add(&y, leg.a, run->x);
+	sf_mix_add(&y, leg.w[0], m0);
 	if (p >= 2) {
 		m1 = sf_past(run, DEPTH, 1);
 		r0 = (s.lambda - sf_past_point(run, 1).lambda) / leg.h;
 		w = p == 2 && o->variant == SF_MIDPOINT ? leg.w[0] / 2 : leg.w[1];
-		sf_add_slope(&y, w, m0, m1, r0);
+		sf_mix_slope(&y, w, m0, m1, r0);
 		if (p == 3) {
 			m2 = sf_past(run, DEPTH, 2);
 			r1 = (sf_past_point(run, 1).lambda - sf_past_point(run, 2).lambda) / leg.h;
 			w = (leg.w[1] * r0 + leg.w[2] * (o->published ? 1 : 2)) / (r0 + r1);
-			sf_add_slope(&y, w, m0, m1, r0);
-			sf_add_slope(&y, -w, m1, m2, r1);
+			sf_mix_slope(&y, w, m0, m1, r0);
+			sf_mix_slope(&y, -w, m1, m2, r1);
 		}
 	}
 	sf_mix_into(run, &y, run->x);

@@ -82,7 +82,7 @@ static int64_t steps_for(const void *st, int64_t nfe)
 static void add_noise(sf_mix *y, double amount, double from, const double *w_from, double to, const double *w_to)
 {
 	if (amount > 0 && from > to)
-		sf_add_slope(y, amount, w_from, w_to, sqrt(from - to));
+		sf_mix_slope(y, amount, w_from, w_to, sqrt(from - to));
 }
 
 /* W at the step's start is what the last step left in work[5]; W at its end goes to work[6], and they change places. */
@@ -107,17 +107,17 @@ static int multi(const sde *o, sf_run *run, const sf_point *s, const sf_point *t
 	sf_mix y = {0};
 
 	SF_TRY(sf_run_model(run, SF_PREDICT_DATA, s->t, run->x, m0));
-	sf_add(&y, leg.a, run->x);
-	sf_add(&y, leg.w[0], m0);
+	sf_mix_add(&y, leg.a, run->x);
+	sf_mix_add(&y, leg.w[0], m0);
 	if (p >= 2) {
 		r0 = (s->lambda - sf_past_point(run, 1).lambda) / leg.h;
 		w = o->solver == M2 && o->variant == SF_MIDPOINT ? leg.w[0] / 2 : leg.w[1];
-		sf_add_slope(&y, w, m0, sf_past(run, DEPTH, 1), r0);
+		sf_mix_slope(&y, w, m0, sf_past(run, DEPTH, 1), r0);
 		if (p == 3) {
 			r1 = (sf_past_point(run, 1).lambda - sf_past_point(run, 2).lambda) / leg.h;
 			w = (leg.w[1] * r0 + leg.w[2] * (o->published ? 1 : 2)) / (r0 + r1);
-			sf_add_slope(&y, w, m0, sf_past(run, DEPTH, 1), r0);
-			sf_add_slope(&y, -w, sf_past(run, DEPTH, 1), sf_past(run, DEPTH, 2), r1);
+			sf_mix_slope(&y, w, m0, sf_past(run, DEPTH, 1), r0);
+			sf_mix_slope(&y, -w, sf_past(run, DEPTH, 1), sf_past(run, DEPTH, 2), r1);
 		}
 	}
 	if (t->rho > 0)
@@ -133,10 +133,10 @@ static void toward(sf_mix *y, const sf_point *s, double alpha, double level, con
 {
 	double keep = level / s->rho;
 
-	sf_add(y, alpha / s->alpha * keep, x);
-	sf_add(y, alpha * (1 - keep) * w, D);
+	sf_mix_add(y, alpha / s->alpha * keep, x);
+	sf_mix_add(y, alpha * (1 - keep) * w, D);
 	if (w2 != 0)
-		sf_add(y, alpha * (1 - keep) * w2, D2);
+		sf_mix_add(y, alpha * (1 - keep) * w2, D2);
 }
 
 static int single(const sde *o, sf_run *run, const sf_point *s, const sf_point *t)

@@ -121,6 +121,7 @@ int sf_run_observe(const sf_run *run, int64_t step, double t)
 
 int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t)
 {
+	cost *= sf_score_price(run->score);
 	if (run->ask->nfe_max && *spent + cost > run->ask->nfe_max)
 		return sf_fail(run->ctx, SF_EBUDGET,
 		               "the budget of %lld evaluations per sample is used up after %lld, "
@@ -130,7 +131,26 @@ int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t)
 	return SF_OK;
 }
 
-static int walk(const sf_sampler *s, sf_run *run, int64_t *spent)
+/* Cuts off the part of the grid that run->ask->teleport stands for, or makes another one below it. */
+static int shorten(const sf_sampler *s, sf_run *run, double *grid, double *saved)
+{
+	sf_sample_run below = *run->ask;
+	double start;
+
+	SF_TRY(sf_teleport_aim(s, run, grid, &start, saved));
+	below.start = start;
+	return isnan(start) ? SF_OK : make_grid(s, run->process, &below, run->steps, grid);
+}
+
+/* Whether the state after the last step is the sample: neither at a time above 0 that was asked for, nor to be denoised. */
+static int finished(const sf_run *run, int denoise_follows)
+{
+	if (run->index + 1 < run->steps || denoise_follows)
+		return 0;
+	return run->t_next == 0 || run->denoise || isnan(run->ask->end);
+}
+
+static int walk(const sf_sampler *s, sf_run *run, int denoise_follows, int64_t *spent)
 {
 	const sf_sampler_class *c = sf_sampler_record(s);
 	const void *st = s->object.state;
@@ -143,6 +163,7 @@ static int walk(const sf_sampler *s, sf_run *run, int64_t *spent)
 		SF_TRY(sf_run_pay(run, spent, cost, run->t));
 		SF_TRY(c->step(st, run));
 		SF_TRY(sf_run_finite(run, run->x, run->n, run->index + 1, run->t_next));
+		SF_TRY(sf_run_replace(run, run->index + 1, run->t_next, finished(run, denoise_follows)));
 		SF_TRY(sf_run_observe(run, run->index + 1, run->t_next));
 	}
 	return SF_OK;
@@ -163,6 +184,7 @@ static int denoise(sf_run *run, double t, int64_t step, int64_t *spent)
 			run->x[i] -= t * run->work[1][i];
 	}
 	SF_TRY(sf_run_finite(run, run->x, run->n, step, 0));
+	SF_TRY(sf_run_replace(run, step, 0, 1));
 	return sf_run_observe(run, step, 0);
 }
 
@@ -185,10 +207,14 @@ int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *
 	sf_run run = {.ctx = s->object.ctx, .process = p, .score = score, .ask = ask, .x = x};
 	sf_arena arena = {NULL, 0, 0};
 	double *grid;
-	int rc;
+	int denoise_follows, rc;
 
 	memset(done, 0, sizeof *done);
 	SF_TRY(check_ask(s, p, ask));
+	if (ask->known)
+		SF_TRY(sf_known_check(s, p, sf_score_dim(score), ask->known));
+	if (ask->teleport)
+		SF_TRY(sf_teleport_check(s, score, ask));
 	sf_sampler_grid(s, p, &steps);
 	run.n = ask->n;
 	run.d = sf_score_dim(score);
@@ -205,23 +231,31 @@ int sf_sample(sf_sampler *s, sf_score *score, const sf_sample_run *ask, double *
 	if (rc < 0)
 		goto done;
 	run.t = grid[0];
+	if (ask->teleport && (rc = shorten(s, &run, grid, &done->saved)) < 0)
+		goto done;
 	run.denoise = wants_denoise(s, &run, grid[run.steps]);
+	denoise_follows = run.denoise && !(sf_sampler_flags(s) & SF_SAMPLER_MEAN);
 	rc = begin(s, &run);
+	if (rc == 0 && ask->teleport)
+		rc = sf_score_flow(ask->teleport, run.n, run.t, grid[0], x);
+	run.t = done->start = grid[0];
+	if (rc == 0)
+		rc = sf_run_replace(&run, 0, run.t, 0);
 	if (rc == 0)
 		rc = sf_run_observe(&run, 0, run.t);
 	if (rc < 0)
 		goto done;
 	if (sf_sampler_adaptive(s)) {
 		if (c->clock && grid[1] == 0) {
-			grid[1] = sf_process_t_sample(p);
-			run.denoise = 1;
+			grid[1] = sf_process_t_sample(p) < grid[0] ? sf_process_t_sample(p) : grid[0] / 2;
+			run.denoise = denoise_follows = 1;
 		}
 		rc = sf_run_adaptive(s, &run, grid[1], done, &spent);
 	} else {
-		rc = walk(s, &run, &spent);
+		rc = walk(s, &run, denoise_follows, &spent);
 		done->steps = run.index;
 	}
-	if (rc == 0 && run.denoise && !(sf_sampler_flags(s) & SF_SAMPLER_MEAN))
+	if (rc == 0 && denoise_follows)
 		rc = denoise(&run, grid[run.steps], done->steps + 1, &spent);
 done:
 	done->nfe = (double)(sf_score_count(score) - before) / (double)run.n;

@@ -70,7 +70,7 @@ sf_leg sf_leg_between(int prediction, const sf_point *s, const sf_point *t, doub
 	return leg;
 }
 
-void sf_add(sf_mix *m, double w, const double *v)
+void sf_mix_add(sf_mix *m, double w, const double *v)
 {
 	int j;
 
@@ -83,10 +83,10 @@ void sf_add(sf_mix *m, double w, const double *v)
 	m->w[m->n++] = w;
 }
 
-void sf_add_slope(sf_mix *m, double w, const double *v, const double *u, double r)
+void sf_mix_slope(sf_mix *m, double w, const double *v, const double *u, double r)
 {
-	sf_add(m, w / r, v);
-	sf_add(m, -w / r, u);
+	sf_mix_add(m, w / r, v);
+	sf_mix_add(m, -w / r, u);
 }
 
 typedef struct mixing {
@@ -210,11 +210,11 @@ int sf_step_renewing(sf_run *run, double eta, double s_noise)
 
 	sf_renew(s.rho, t.rho, eta, &down, &up);
 	SF_TRY(sf_run_model(run, SF_PREDICT_NOISE, run->t, run->x, eps));
-	sf_add(&y, t.alpha / s.alpha, run->x);
-	sf_add(&y, t.alpha * (down - s.rho), eps);
+	sf_mix_add(&y, t.alpha / s.alpha, run->x);
+	sf_mix_add(&y, t.alpha * (down - s.rho), eps);
 	if (up > 0) {
 		sf_run_noise(run, SF_NOISE_STEP, z);
-		sf_add(&y, t.alpha * s_noise * up, z);
+		sf_mix_add(&y, t.alpha * s_noise * up, z);
 	}
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;

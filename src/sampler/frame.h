@@ -44,9 +44,9 @@ typedef struct sf_mix {
 	double w[SF_SAMPLER_WORK];
 	const double *v[SF_SAMPLER_WORK];
 } sf_mix;
-void sf_add(sf_mix *m, double w, const double *v);
+void sf_mix_add(sf_mix *m, double w, const double *v);
 /* w (v - u)/r */
-void sf_add_slope(sf_mix *m, double w, const double *v, const double *u, double r);
+void sf_mix_slope(sf_mix *m, double w, const double *v, const double *u, double r);
 void sf_mix_into(const sf_run *run, const sf_mix *m, double *out);
 
 /* ---- the model and its history ---- */

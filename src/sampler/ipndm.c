@@ -39,9 +39,9 @@ static int step(const void *st, sf_run *run)
 	sf_mix y = {0};
 
 	SF_TRY(sf_run_model(run, SF_PREDICT_NOISE, s.t, run->x, sf_past(run, DEPTH, 0)));
-	sf_add(&y, t.alpha / s.alpha, run->x);
+	sf_mix_add(&y, t.alpha / s.alpha, run->x);
 	for (j = 0; j < p; j++)
-		sf_add(&y, t.alpha * (t.rho - s.rho) * b[p - 1][j], sf_past(run, DEPTH, j));
+		sf_mix_add(&y, t.alpha * (t.rho - s.rho) * b[p - 1][j], sf_past(run, DEPTH, j));
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;
 }

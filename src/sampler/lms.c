@@ -44,9 +44,9 @@ static int step(const void *st, sf_run *run)
 	for (j = 0; j < p; j++)
 		rho[j] = sf_past_point(run, j).rho;
 	sf_adams(p, rho, s.rho, t.rho, NULL, NULL, w);
-	sf_add(&y, t.alpha / s.alpha, run->x);
+	sf_mix_add(&y, t.alpha / s.alpha, run->x);
 	for (j = 0; j < p; j++)
-		sf_add(&y, t.alpha * w[j], sf_past(run, DEPTH, j));
+		sf_mix_add(&y, t.alpha * w[j], sf_past(run, DEPTH, j));
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;
 }

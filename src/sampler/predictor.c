@@ -53,11 +53,10 @@ static int published(const sf_predictor *how, const sf_run *run, int64_t index, 
 	const sf_process *p = run->process;
 	double n = (double)run->steps, end = sf_process_horizon(p), gap = run->steps > 1 ? end / (n - 1) : end, F;
 	int64_t k = level(how, run, index, s->t);
-	double at = run->steps > 1 ? (double)k * gap : end, below = k > 0 ? (double)(k - 1) * gap : 0;
+	double tau = run->steps > 1 ? (double)k * gap : end, below = k > 0 ? (double)(k - 1) * gap : 0;
+	double at = sf_process_sigma(p, tau) > 0 ? tau : s->t; /* a level 0 without noise is none */
 
-	if (sf_process_sigma(p, at) == 0) /* there is a level 0 only where it has noise */
-		at = s->t;
-	if (!(at > 0 || sf_process_sigma(p, at) > 0))
+	if (!(sf_process_sigma(p, at) > 0))
 		return sf_fail(run->ctx, SF_EINVAL, "sampling: published steps need a grid that ends above time 0");
 	if (sf_process_levels(p) > 0 || sf_process_alpha(p, end) == 1) {
 		exact(p, below, k == 0, at, s);
@@ -65,7 +64,7 @@ static int published(const sf_predictor *how, const sf_run *run, int64_t index, 
 	}
 	exact(p, below, k == 0, at, s); /* for `kept` */
 	if (preserves_variance(p)) {
-		s->q = sf_process_g2(p, at) * end / n;
+		s->q = sf_process_g2(p, tau) * end / n;
 		s->phi = sqrt(1 - s->q);
 	} else {
 		sf_process_drift_matrix(p, s->t, &F);

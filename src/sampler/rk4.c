@@ -18,16 +18,16 @@ static int step(const void *st, sf_run *run)
 	sf_mix y = {0};
 
 	(void)st;
-	sf_add(&y, 1, run->x);
+	sf_mix_add(&y, 1, run->x);
 	for (i = 0; i < stages; i++) {
 		sf_mix inner = {0};
 
-		sf_add(&inner, 1, run->x);
+		sf_mix_add(&inner, 1, run->x);
 		if (i > 0)
-			sf_add(&inner, -part[i], run->work[i - 1]);
+			sf_mix_add(&inner, -part[i], run->work[i - 1]);
 		sf_mix_into(run, &inner, in);
 		SF_TRY(sf_run_drift(run, at[i], in, 0, score, run->work[i]));
-		sf_add(&y, stages == 1 ? -h : -weight[i], run->work[i]);
+		sf_mix_add(&y, stages == 1 ? -h : -weight[i], run->work[i]);
 	}
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;

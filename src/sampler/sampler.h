@@ -128,10 +128,15 @@ int sf_pack_drift(const sf_pack *p, const double *t, const double *y, double eta
 /* Replaces each of m mean squares by their mean, in index order. */
 void sf_pack_pool(int64_t m, double *square);
 
-/* ---- brownian.c ---- */
-/* w (size) = W(t), a <= t <= b, of the path of `sample` that starts at a with 0; key.step is ignored; left and right (size) are scratch. */
-void sf_brownian(const sf_ctx *ctx, sf_noise key, uint64_t sample, double a, double b, double t, int64_t size, double *left,
-                 double *right, double *w);
+/* ---- teleport.c ---- */
+int sf_teleport_check(const sf_sampler *s, const sf_score *score, const sf_sample_run *ask);
+/* Drops the steps above ask->skip from run->grid, which is `grid`; or sets *start to the time that a new grid begins at, else NaN. */
+int sf_teleport_aim(const sf_sampler *s, sf_run *run, double *grid, double *start, double *saved);
+
+/* ---- known.c ---- */
+/* Puts the known part of run->ask->known, if any, into run->x at time t: the data themselves if `clean`. */
+int sf_run_replace(sf_run *run, int64_t step, double t, int clean);
+int sf_known_check(const sf_sampler *s, const sf_process *p, int64_t d, const sf_known *known);
 
 /* SF_EBUDGET where `cost` more evaluations per sample would pass the budget. */
 int sf_run_pay(const sf_run *run, int64_t *spent, int cost, double t);

@@ -72,9 +72,9 @@ int sf_step_single(sf_run *run, int prediction, int order, int variant)
 		sf_mix y = {0};
 
 		SF_TRY(sf_run_model(run, prediction, b.at[i].t, in, run->work[i]));
-		sf_add(&y, b.c[i][0], run->x);
+		sf_mix_add(&y, b.c[i][0], run->x);
 		for (j = 0; j <= i; j++)
-			sf_add(&y, b.c[i][1 + j], run->work[j]);
+			sf_mix_add(&y, b.c[i][1 + j], run->work[j]);
 		sf_mix_into(run, &y, out);
 		in = out;
 	}

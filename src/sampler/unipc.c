@@ -78,9 +78,9 @@ static void correct(const unipc *o, sf_run *run)
 
 	weights(o, &leg, p - 1, r, predicted);
 	weights(o, &leg, p, r, W);
-	sf_add(&y, 1, run->x);
+	sf_mix_add(&y, 1, run->x);
 	for (k = 1; k <= p; k++)
-		sf_add_slope(&y, W[k - 1] - predicted[k - 1], sf_past(run, DEPTH, k < p ? k + 1 : 0), m_s, r[k - 1]);
+		sf_mix_slope(&y, W[k - 1] - predicted[k - 1], sf_past(run, DEPTH, k < p ? k + 1 : 0), m_s, r[k - 1]);
 	sf_mix_into(run, &y, run->x);
 }
 
@@ -96,10 +96,10 @@ static int step(const void *st, sf_run *run)
 	if (o->corrector && run->index > o->uncorrected)
 		correct(o, run);
 	weights(o, &leg, p - 1, r, W);
-	sf_add(&y, leg.a, run->x);
-	sf_add(&y, leg.w[0], m);
+	sf_mix_add(&y, leg.a, run->x);
+	sf_mix_add(&y, leg.w[0], m);
 	for (k = 1; k < p; k++)
-		sf_add_slope(&y, W[k - 1], sf_past(run, DEPTH, k), m, r[k - 1]);
+		sf_mix_slope(&y, W[k - 1], sf_past(run, DEPTH, k), m, r[k - 1]);
 	sf_mix_into(run, &y, run->x);
 	return SF_OK;
 }

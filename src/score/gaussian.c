@@ -4,10 +4,11 @@
  *     score = -(a a' q + Sigma)^-1 (c - a c_m)   along each eigenvector of C, q its eigenvalue
  *
  * For k = 1: -(x - alpha m)/(alpha^2 q + sigma^2). Wang and Vastola 2024 (2412.09726) work it
- * out. C is diag(std^2), or in the plane [[s1^2, rho s1 s2], [rho s1 s2, s2^2]].
+ * out. C is diag(std^2), or in the plane [[s1^2, rho s1 s2], [rho s1 s2, s2^2]], or whatever `scorefield fit` found (eigen.c).
  * Known answer: mean 0, std 1 under vp has the score -x at every t.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "score/score.h"
+#include "score/components.h"
+#include "score/flow.h"
 
 #include <math.h>
 
@@ -16,6 +17,8 @@ typedef struct gaussian {
 	double rho;
 	double q[2];         /* eigenvalues of C */
 	double cosine, sine; /* eigenvectors (cosine, sine) and (-sine, cosine) */
+	char *file;
+	sf_eigen *model; /* NULL without a file */
 } gaussian;
 
 static const sf_opt options[] = {
@@ -25,6 +28,8 @@ static const sf_opt options[] = {
 	 offsetof(gaussian, std), "1", 0, 1e9, NULL},
 	{"rho", "correlation of the two coordinates (d = 2)", SF_OPT_DOUBLE,
 	 offsetof(gaussian, rho), "0", -1, 1, NULL},
+	{"file", "a model of one component that `scorefield fit` wrote, instead of the numbers", SF_OPT_STRING,
+	 offsetof(gaussian, file), "", 0, 0, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static double pick(const sf_list *list, int64_t j)
@@ -47,6 +52,8 @@ static int prepare(sf_score *s)
 	double s1, s2, angle;
 
 	SF_TRY(sf_score_needs_linear(s));
+	if (g->file[0])
+		return sf_eigen_file(s, g->file, 1, &g->model);
 	SF_TRY(check_list(s, "mean", &g->mean));
 	SF_TRY(check_list(s, "std", &g->std));
 	if (g->rho == 0)
@@ -65,7 +72,7 @@ static int prepare(sf_score *s)
 	return SF_OK;
 }
 
-enum { SCORE, LOGP, JVP };
+enum { SCORE = SF_EIGEN_SCORE, LOGP = SF_EIGEN_LOGP, JVP = SF_EIGEN_JVP };
 
 typedef struct job {
 	const sf_score *s;
@@ -170,8 +177,11 @@ static int tile(void *arg, int64_t first, int64_t last)
 static int run(const sf_score *s, int what, int64_t n, const double *x, const double *t,
                const double *v, double *out)
 {
+	const gaussian *g = s->object.state;
 	job w = {s, what, x, t, v, out};
 
+	if (g->model)
+		return sf_eigen_run(g->model, s, what, n, x, t, v, out);
 	return sf_over_samples(sf_score_context(s), n, 16 * s->d + 64, tile, &w);
 }
 
@@ -191,10 +201,64 @@ static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const d
 	return run(s, JVP, n, x, t, v, out);
 }
 
+/* ---- the probability-flow ODE, flow.c ---- */
+
+typedef struct moving {
+	const sf_score *s;
+	sf_flow f;
+	double *x;
+} moving;
+
+static int move(void *arg, int64_t first, int64_t last)
+{
+	const moving *w = arg;
+	const gaussian *g = w->s->object.state;
+	int64_t d = w->s->d, i, j;
+	double mean[2], basis[4];
+
+	basis[0] = basis[3] = g->cosine;
+	basis[1] = g->sine;
+	basis[2] = -g->sine;
+	for (i = first; i < last; i++) {
+		double *x = w->x + i * d, q = -1, gain = 0;
+
+		for (j = 0; j < d && g->rho == 0; j++) {
+			double sd = pick(&g->std, j), m = pick(&g->mean, j);
+
+			if (sd * sd != q)
+				gain = sf_flow_gain(&w->f, sd * sd);
+			q = sd * sd;
+			x[j] = w->f.alpha_to * m + gain * (x[j] - w->f.alpha_from * m);
+		}
+		if (g->rho != 0) {
+			mean[0] = pick(&g->mean, 0);
+			mean[1] = pick(&g->mean, 1);
+			sf_flow_normal(&w->f, 2, 2, mean, basis, g->q, 0, x);
+		}
+	}
+	return SF_OK;
+}
+
+static int flow(sf_score *s, int64_t n, double from, double to, double *x)
+{
+	moving w = {s, sf_flow_between(s->process, from, to), x};
+	const gaussian *g = s->object.state;
+
+	if (g->model)
+		return sf_eigen_flow(g->model, s, n, from, to, x);
+	return sf_over_samples(sf_score_context(s), n, 8 * s->d, move, &w);
+}
+
+static void fini(void *st)
+{
+	sf_eigen_close(((gaussian *)st)->model);
+}
+
 const sf_score_class sf_score_gaussian = {
 	.head = {"gaussian", "exact score of normal data", "Wang and Vastola 2024 (2412.09726)",
-	         sizeof(gaussian), options, NULL, NULL},
+	         sizeof(gaussian), options, NULL, fini},
 	.prepare = prepare,
 	.eval = eval,
 	.logp = logp,
-	.jvp = jvp};
+	.jvp = jvp,
+	.flow = flow};

@@ -11,7 +11,8 @@
  * 1.5 with std .3 .4 .2, d = 1).
  * Known answer: skewed under edm denoises x = 0.5 at t = 1 to 0.5227009936286975.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "score/score.h"
+#include "score/components.h"
+#include "score/flow.h"
 
 #include <math.h>
 
@@ -21,6 +22,8 @@ typedef struct mixture {
 	int parts;
 	double logw[SF_LIST_MAX], var[SF_LIST_MAX];
 	double *mean; /* (parts,d) */
+	char *file;
+	sf_eigen *model; /* NULL without a file */
 } mixture;
 
 enum { TWO, RINGS8, SKEWED };
@@ -34,6 +37,8 @@ static const sf_opt options[] = {
 	 offsetof(mixture, means), "", 0, 0, NULL},
 	{"std", "standard deviation of all parts, or one each; empty: the preset's, or 0.1",
 	 SF_OPT_LIST, offsetof(mixture, stds), "", 0, 1e9, NULL},
+	{"file", "a model that `scorefield fit` wrote, of any covariances, instead of the lists", SF_OPT_STRING,
+	 offsetof(mixture, file), "", 0, 0, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int refuse(const sf_score *s, const char *name, int n, const char *expected)
@@ -102,6 +107,8 @@ static int prepare(sf_score *s)
 	int i;
 
 	SF_TRY(sf_score_needs_linear(s));
+	if (m->file[0])
+		return sf_eigen_file(s, m->file, 0, &m->model);
 	SF_TRY(count_parts(s, m));
 	m->mean = sf_alloc((size_t)m->parts * (size_t)s->d, sizeof *m->mean);
 	if (!m->mean)
@@ -131,9 +138,10 @@ static int prepare(sf_score *s)
 static void fini(void *st)
 {
 	sf_free(((mixture *)st)->mean);
+	sf_eigen_close(((mixture *)st)->model);
 }
 
-enum { SCORE, LOGP, JVP };
+enum { SCORE = SF_EIGEN_SCORE, LOGP = SF_EIGEN_LOGP, JVP = SF_EIGEN_JVP };
 
 typedef struct job {
 	const sf_score *s;
@@ -247,6 +255,8 @@ static int run(sf_score *s, int what, int64_t n, const double *x, const double *
 	const mixture *m = s->object.state;
 	job w = {s, what, x, t, v, out};
 
+	if (m->model)
+		return sf_eigen_run(m->model, s, what, n, x, t, v, out);
 	return sf_over_samples(sf_score_context(s), n, m->parts * (16 * s->d + 64), tile, &w);
 }
 
@@ -266,10 +276,51 @@ static int jvp(sf_score *s, int64_t n, const double *x, const double *t, const d
 	return run(s, JVP, n, x, t, v, out);
 }
 
+typedef struct moving {
+	const sf_score *s;
+	sf_flow f;
+	double weight[SF_LIST_MAX], *x;
+} moving;
+
+static int move(void *arg, int64_t first, int64_t last)
+{
+	const moving *w = arg;
+	const mixture *m = w->s->object.state;
+	int64_t i;
+
+	for (i = first; i < last; i++) {
+		double to = sf_flow_quantile(&w->f, m->parts, w->weight, m->mean, m->var, w->x[i]);
+
+		if (isnan(to))
+			return sf_fail(sf_score_context(w->s), SF_ERANGE, "score 'mixture': the probability beyond %g is too small to be "
+			               "kept in double precision", w->x[i]);
+		w->x[i] = to;
+	}
+	return SF_OK;
+}
+
+/* On the line alone; no such form is known in more dimensions. */
+static int flow(sf_score *s, int64_t n, double from, double to, double *x)
+{
+	const mixture *m = s->object.state;
+	moving w = {s, sf_flow_between(s->process, from, to), {0}, x};
+	int i;
+
+	if (m->model)
+		return sf_eigen_flow(m->model, s, n, from, to, x);
+	if (s->d != 1)
+		return sf_fail(sf_score_context(s), SF_EUNSUP, "score 'mixture': the probability-flow ODE has a closed form in one "
+		               "dimension alone, not in %lld", (long long)s->d);
+	for (i = 0; i < m->parts; i++)
+		w.weight[i] = exp(m->logw[i]);
+	return sf_over_samples(sf_score_context(s), n, 4096 * m->parts, move, &w);
+}
+
 const sf_score_class sf_score_mixture = {
 	.head = {"mixture", "exact score of a mixture of round Gaussians",
 	         "Wang and Vastola 2024 (2412.09726)", sizeof(mixture), options, NULL, fini},
 	.prepare = prepare,
 	.eval = eval,
 	.logp = logp,
-	.jvp = jvp};
+	.jvp = jvp,
+	.flow = flow};

@@ -29,6 +29,7 @@ static int prepare(sf_ctx *ctx, sf_score *s, const sf_process *p, int64_t d)
 		               s->object.cls->name, (long long)d);
 	s->process = p;
 	s->d = d;
+	s->price = 1;
 	return record(s)->prepare ? record(s)->prepare(s) : SF_OK;
 }
 
@@ -98,6 +99,11 @@ int64_t sf_score_count(const sf_score *s)
 void sf_score_count_reset(sf_score *s)
 {
 	s->count = 0;
+}
+
+int sf_score_price(const sf_score *s)
+{
+	return s->price;
 }
 
 void sf_score_which(sf_score *s, const int64_t *which)
@@ -203,7 +209,7 @@ int sf_score_eval(sf_score *s, sf_what what, int64_t n, const double *x, const d
 		               "one block, not '%s'",
 		               s->object.cls->name, sf_process_name(s->process));
 	SF_TRY(record(s)->eval(s, n, x, t, out));
-	s->count += n;
+	s->count += n * s->price;
 	if (what == SF_SCORE)
 		return SF_OK;
 	return sf_over_samples(s->object.ctx, n, s->d, read_tile, &r);
@@ -224,4 +230,17 @@ int sf_score_jvp(sf_score *s, int64_t n, const double *x, const double *t, const
 		return sf_fail(s->object.ctx, SF_EUNSUP, "score '%s' has no directional derivative",
 		               s->object.cls->name);
 	return record(s)->jvp(s, n, x, t, v, out);
+}
+
+int sf_score_flow(sf_score *s, int64_t n, double from, double to, double *x)
+{
+	const sf_process *p = s->process;
+
+	if (!record(s)->flow || !sf_process_linear(p) || sf_process_blocks(p) != 1)
+		return sf_fail(s->object.ctx, SF_EUNSUP, "score '%s' under process '%s': the probability-flow ODE has no closed form",
+		               s->object.cls->name, sf_process_name(p));
+	if (!(from > 0 && to > 0 && from <= sf_process_horizon(p) && to <= sf_process_horizon(p)))
+		return sf_fail(s->object.ctx, SF_ERANGE, "score '%s': a flow from time %g to %g leaves the range above 0 to %g of process '%s'",
+		               s->object.cls->name, from, to, sf_process_horizon(p), sf_process_name(p));
+	return from == to ? SF_OK : record(s)->flow(s, n, from, to, x);
 }

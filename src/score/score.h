@@ -11,7 +11,8 @@ struct sf_score {
 	sf_object object;
 	const sf_process *process;
 	int64_t d;
-	int64_t count; /* samples evaluated */
+	int64_t count; /* samples evaluated, times price */
+	int price;     /* evaluations that one makes */
 	const int64_t *which; /* sf_score_which */
 };
 

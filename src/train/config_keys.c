@@ -55,6 +55,8 @@ static const sf_opt train[] = {
 	 AT(train.ema_ramp), "tf", 0, 0, "none|tf|edm"},
 	{"ema-halflife", "images over which the average forgets half, for ema-ramp=edm", SF_OPT_DOUBLE,
 	 AT(train.ema_halflife), "500000", 1e-8, BIG, NULL},
+	{"label-dropout", "share of the samples that are learned without their label, for guidance", SF_OPT_DOUBLE,
+	 AT(train.label_dropout), "0", 0, 1, NULL},
 	{"seed", "of weights, data order and noise", SF_OPT_INT, AT(train.seed), "0", 0, 9e15, NULL},
 	{"log-every", "steps between lines of log.jsonl", SF_OPT_INT, AT(train.log_every), "50", 1, BIG, NULL},
 	{"checkpoint-every", "steps between checkpoints; 0: at the end only", SF_OPT_INT,

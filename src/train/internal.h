@@ -26,7 +26,7 @@ typedef struct sf_settings {
 	} model;
 	struct {
 		int64_t steps, batch, shards, seed, warmup, log_every, checkpoint_every, sample_every, keep;
-		double lr, beta1, beta2, eps, clip, ema, ema_halflife;
+		double lr, beta1, beta2, eps, clip, ema, ema_halflife, label_dropout;
 		int ema_ramp, events;
 	} train;
 	struct {

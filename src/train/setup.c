@@ -43,6 +43,9 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	if (set->model.conditional && s->info.classes < 1)
 		return sf_fail(s->ctx, SF_EMISMATCH, "[model] conditional=true needs labels, which the data '%s' have "
 		               "not", set->data.spec);
+	if (set->train.label_dropout > 0 && !set->model.conditional)
+		return sf_fail(s->ctx, SF_EMISMATCH, "[train] label-dropout=%g is for conditional models; [model] conditional is "
+		               "false", set->train.label_dropout);
 	m->classes = set->model.conditional ? s->info.classes : 0;
 	SF_TRY(sf_model_check(m));
 	return sf_model_params(m, &s->params, &total);

@@ -17,6 +17,7 @@ int sf_step_open(const sf_setup *s, sf_batch **b)
 		shards /= 2;
 	SF_TRY(sf_batch_new(s->objective, &s->model, set->train.batch, shards, 1, b));
 	sf_batch_draw(*b)->seed = (uint64_t)set->train.seed;
+	sf_batch_draw(*b)->label_dropout = set->train.label_dropout;
 	return SF_OK;
 }
 

@@ -1,9 +1,9 @@
-/* hsm.c: checks of the losses on position and velocity, of local denoising score matching, of discrete levels, and of LCSS
- * away from linear processes of one block.
+/* hsm.c: checks of the losses on position and velocity, of local denoising score matching, of discrete levels, and
+ * of LCSS away from linear processes of one block.
  *
- * On cld all three coordinates get the same numbers and an affine score of (x,v) each, so that the loss is three times that
- * of one. Its integrand has degree 2 in the normals behind a draw (x_0, position, velocity, v_0): the points +-2 e_k are
- * exact.
+ * On cld all three coordinates get the same numbers and an affine score of (x,v) each, so that the loss is three
+ * times that of one. Its integrand has degree 2 in the normals behind a draw (x_0, position, velocity, v_0): the
+ * points +-2 e_k are exact.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/trial.h"
 
@@ -157,9 +157,9 @@ static int mixed(sf_ctx *ctx, sf_row *row)
 /* ---- pairs of losses on one network and one draw ---- */
 #define NET "mlp:width=12,depth=2,embed-width=8"
 
-/* The gradients' largest difference, relative; `loss` too, where a constant factor c of w |z|^2/2 is added to the second. */
-static int pair_row(sf_ctx *ctx, sf_row *row, const char *process, const char *param, const char *first, const char *second,
-                    double c)
+/* The gradients' largest difference, relative, and the losses', where c w |z|^2/2 is added to the second. */
+static int pair_row(sf_ctx *ctx, sf_row *row, const char *process, const char *param, const char *first,
+                    const char *second, double c)
 {
 	sf_trial *r[2] = {NULL, NULL};
 	double worst = 0, largest = 0;
@@ -189,7 +189,10 @@ static int pair_row(sf_ctx *ctx, sf_row *row, const char *process, const char *p
 	return rc < 0 ? rc : sf_row_worst(row, largest > 0 ? worst : NAN, 1e-12);
 }
 
-static int hsm_lcss(sf_ctx *ctx, sf_row *row) { return pair_row(ctx, row, "cld", "mixed", "hsm:weight=g2", "lcss:weight=g2", 1); }
+static int hsm_lcss(sf_ctx *ctx, sf_row *row)
+{
+	return pair_row(ctx, row, "cld", "mixed", "hsm:weight=g2", "lcss:weight=g2", 1);
+}
 static int local_dsm(sf_ctx *ctx, sf_row *row)
 {
 	return pair_row(ctx, row, "vp", "v", "dsm", "local-dsm:step=linearised,back=1", 0);
@@ -285,7 +288,10 @@ static int level_row(sf_ctx *ctx, sf_row *row, const char *process, int ddpm)
 	return rc < 0 ? rc : sf_row_worst(row, worst, 1e-11);
 }
 
-static int smld(sf_ctx *ctx, sf_row *row) { return level_row(ctx, row, "ve:sigma-min=0.01,sigma-max=1,levels=10", 0); }
+static int smld(sf_ctx *ctx, sf_row *row)
+{
+	return level_row(ctx, row, "ve:sigma-min=0.01,sigma-max=1,levels=10", 0);
+}
 static int ddpm(sf_ctx *ctx, sf_row *row) { return level_row(ctx, row, "ddpm:levels=10,beta-max=1", 1); }
 
 /* ---- the unconditional loss of s = A x + b at x' = x + z/2, x ~ N(M,C): mean and variance over 3^6 points ---- */
@@ -362,7 +368,10 @@ static int lcss_static(sf_ctx *ctx, sf_row *row)
 }
 
 static int lcss_variance(sf_ctx *ctx, sf_row *row) { return variance_row(ctx, row, "static", SMOOTH, 18.37659163); }
-static int dsm_variance(sf_ctx *ctx, sf_row *row) { return variance_row(ctx, row, "edm", "dsm:weight=one", 26.82659162); }
+static int dsm_variance(sf_ctx *ctx, sf_row *row)
+{
+	return variance_row(ctx, row, "edm", "dsm:weight=one", 26.82659162);
+}
 static int antithetic_variance(sf_ctx *ctx, sf_row *row)
 {
 	return variance_row(ctx, row, "static", SMOOTH ",antithetic=true", 7.23317913);
@@ -378,7 +387,8 @@ static int control_variance(sf_ctx *ctx, sf_row *row)
 #define SONG "Song et al. 2021 (2011.13456), appendix B"
 #define ROW(name, what, ref, run) {"objective", name, what, ref, run}
 const sf_check sf_checks_hsm[] = {
-	ROW("hsm.minimum", "(1 - [S^-1]_vv/ell^2)/2 at the score of Gaussian data, t = 0.1", DOCKHORN ", appendix B.3", hsm_minimum),
+	ROW("hsm.minimum", "(1 - [S^-1]_vv/ell^2)/2 at the score of Gaussian data, t = 0.1", DOCKHORN ", appendix B.3",
+	    hsm_minimum),
 	ROW("hsm.minimiser", "the expected gradient vanishes at the velocity's score", DOCKHORN ", appendix B.3", hsm_rest),
 	ROW("hsm.version-1", "weight=g2-sigma2: lambda/2 = Gamma beta/ell^2", DOCKHORN ", appendix B.3", version1),
 	ROW("hsm.likelihood", "weight=g2: lambda/2 = Gamma beta", DOCKHORN ", appendix B.3", likelihood),

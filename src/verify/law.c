@@ -63,7 +63,7 @@ static void fill_row(const sf_ctx *ctx, const fit *f, const sf_law_noise *noise,
 		}
 }
 
-static int run_all(const sf_rig *rig, const fit *f, double end)
+static int run_all(const sf_rig *rig, const fit *f, int denoise)
 {
 	sf_sample_run run;
 
@@ -71,10 +71,9 @@ static int run_all(const sf_rig *rig, const fit *f, double end)
 	run.n = f->rows;
 	run.steps = f->steps;
 	run.seed = SEED;
-	run.end = end < 0 ? NAN : end;
 	run.grid = rig->grid;
 	run.given_start = 1;
-	run.denoise = end < 0;
+	run.denoise = denoise;
 	return sf_sample(rig->sampler, rig->score, &run, f->u, NULL);
 }
 
@@ -125,7 +124,7 @@ static void moments(const fit *f, const double *m, const double *L, double *mean
 	}
 }
 
-int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, double end, const sf_law_noise *noise, const double *m, const double *S,
+int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, int denoise, const sf_law_noise *noise, const double *m, const double *S,
            double *mean, double *cov)
 {
 	int k = sf_process_blocks(rig->process), c, rc;
@@ -152,7 +151,7 @@ int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, double end, const sf_l
 		for (c = 0; c < k; c++)
 			f.u[i * k + c] = f.Z[i * f.cols + c];
 	}
-	rc = run_all(rig, &f, end);
+	rc = run_all(rig, &f, denoise);
 	if (rc == 0)
 		rc = least_squares(&f);
 	if (rc == 0) {

@@ -53,7 +53,7 @@ static int law(sf_ctx *ctx, const char *process, const char *sampler, const char
 	int rc;
 
 	SF_TRY(sf_rig_open(ctx, process, HALF, 1, sampler, grid, &rig));
-	rc = sf_law(ctx, &rig, steps, NAN, NULL, &zero, &from, &mean, variance);
+	rc = sf_law(ctx, &rig, steps, 0, NULL, &zero, &from, &mean, variance);
 	sf_rig_close(&rig);
 	return rc;
 }

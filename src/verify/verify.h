@@ -18,6 +18,13 @@ extern const sf_check sf_checks_score[];
 extern const sf_check sf_checks_grid[];
 extern const sf_check sf_checks_sampler[];
 extern const sf_check sf_checks_sampler_order[];
+extern const sf_check sf_checks_multistep[];
+extern const sf_check sf_checks_sde[];
+extern const sf_check sf_checks_predictor[];
+extern const sf_check sf_checks_ald[];
+extern const sf_check sf_checks_ggf[];
+extern const sf_check sf_checks_sscs[];
+extern const sf_check sf_checks_likelihood[];
 extern const sf_check sf_checks_net[];
 extern const sf_check sf_checks_objective[];
 extern const sf_check sf_checks_stf[];
@@ -46,10 +53,9 @@ typedef struct sf_law_noise {
 	uint32_t purpose;
 	int draws, first, elements;
 } sf_law_noise;
-/* Mean (k) and covariance (k,k) of the result of a run on the rig's grid to `end` (NaN: the grid's own) from N(m, S), without
- * final denoising unless end is negative. `noise` ends with draws = 0; NULL: one of SF_NOISE_STEP with k elements. Measured: NaN where the
- * run is not linear in them. */
-int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, double end, const sf_law_noise *noise, const double *m, const double *S,
+/* Mean (k) and covariance (k,k) of the result of a run on the rig's grid from N(m, S). `noise` ends with draws = 0; NULL: one of
+ * SF_NOISE_STEP with k elements. NaN where the run is not linear in what is listed. */
+int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, int denoise, const sf_law_noise *noise, const double *m, const double *S,
            double *mean, double *cov);
 
 /* Keeps the largest deviation |measured - expected| / max(|expected|, floor); NaN once seen

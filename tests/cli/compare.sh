@@ -8,7 +8,8 @@ export SCOREFIELD SCOREFIELD_THREADS
 
 passes "compare-objectives.sh -q" sh "$srcdir/examples/compare-objectives.sh" -q out
 same "the table is printed and kept" stdout out/table.md
-for name in ism ssm ssm-vr fd-ssm fd-ssm-vr dsm stf lcss; do
+[ "$(grep -c '^| .ism. |' stdout)" -eq 4 ] && ok "ism is in four tables" || not_ok "ism is in four tables"
+for name in ssm ssm-vr fd-ssm fd-ssm-vr dsm stf lcss; do
 	[ "$(grep -c "^| .$name. |" stdout)" -eq 3 ] && ok "$name is in three tables" || not_ok "$name is in three tables"
 done
 for name in lcss-two lcss-base; do
