@@ -1,5 +1,6 @@
 /* check_bound.c: the variational bound against its closed form on normal data; bits per dimension; latents in between.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "model_case.h"
 #include "support.h"
 
 #include <scorefield.h>
@@ -272,6 +273,43 @@ START_TEST(cells) /* a density that is 1/256 on every level's cell needs 8 bits,
 }
 END_TEST
 
+/* ---- a network: whatever its weights, its density integrates to one ---- */
+
+START_TEST(network_density)
+{
+	static const int64_t dim[] = {1};
+	enum { POINTS = 401 };
+	static double x[POINTS], w[4096];
+	static sf_logp l[POINTS];
+	sf_model m = make_model(ctx, "mlp:width=8,depth=1,embed-width=4", "edm:sigma-max=5", _i ? "energy" : "edm", 1, dim, 0);
+	double sum = 0, second = 0, h = _i ? .15 : .1, off = 0;
+	int64_t trainable, total, i;
+
+	assert_ok(ctx, sf_model_params(&m, &trainable, &total));
+	ck_assert_int_le(total, 4096);
+	for (i = 0; i < total; i++)
+		w[i] = (_i ? .1 : .6) * sin(1.7 * (double)i);
+	for (i = 0; i < POINTS; i++)
+		x[i] = h * (double)(i - POINTS / 2);
+	assert_ok(ctx, sf_model_score(&m, SF_F64, w, 0, &score));
+	run.n = POINTS;
+	run.solver = "rk45:rtol=1e-7,atol=1e-7";
+	run.start = .1;
+	assert_ok(ctx, sf_likelihood(score, &run, x, l, NULL, NULL));
+	for (i = 0; i < POINTS; i++) {
+		sum += h * exp(l[i].logp);
+		second += h * x[i] * x[i] * exp(l[i].logp);
+	}
+	for (i = 0; i < POINTS; i++) /* and it is not normal */
+		off += h * fabs(exp(l[i].logp) - exp(-.5 * x[i] * x[i] / second) / sqrt(2 * SF_PI * second));
+	ck_assert_msg(off > .01, "the density is normal (%g)", off);
+	assert_close(sum, 1, 1e-5, 0);
+	sf_score_free(score);
+	score = NULL;
+	free_model(&m);
+}
+END_TEST
+
 /* ---- latents ---- */
 
 START_TEST(between)
@@ -323,6 +361,7 @@ int main(void)
 	tcase_add_test(t, equal_bytes);
 	tcase_add_test(t, refused);
 	tcase_add_loop_test(t, cells, 0, 4);
+	tcase_add_loop_test(t, network_density, 0, 2);
 	tcase_add_loop_test(t, between, 0, 2);
 	suite_add_tcase(s, t);
 	return sf_test_main(s);

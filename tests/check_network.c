@@ -142,7 +142,7 @@ static const struct {
                    {"mlp:width=16,embed-width=8", "cld", "mixed", 1, 2, {2, 0, 0}},
                    {"mlp:width=16,embed-width=8", "cld", "energy", 1, 0, {2, 0, 0}},
                    {"mlp:width=16,embed-width=8", "sech", "score", 1, 0, {3, 0, 0}},
-                   {"unet:ch=8,mult=1:2,blocks=1", "vp", "v", 3, 0, {4, 4, 1}}};
+                   {"unet:width=8,mult=1:2,blocks=1", "vp", "v", 3, 0, {4, 4, 1}}};
 enum { DERIVATIVES = sizeof derivatives / sizeof *derivatives };
 
 START_TEST(derivative) /* J v against central differences; in single precision too; and for any cut and threads the same bytes */

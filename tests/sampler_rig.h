@@ -48,7 +48,12 @@ static const char *const all[] = {
 	"dpm2:eta=1", "dpm-adaptive", "dpm-adaptive:order=2,control=theta,prediction=data", "dpm-fast", "dpmpp",
 	"dpmpp:order=3", "dpmpp:method=singlestep", "dpmpp-sde", "dpmpp-sde:solver=2s-ancestral",
 	"dpmpp-sde:solver=2m,eta=0.5", "dpmpp-sde:solver=3m", "euler-ancestral", "ipndm", "lms", "rk4", "unipc",
-	"unipc:order=4,variant=bh2,prediction=noise"};
+	"unipc:order=4,variant=bh2,prediction=noise",
+	"reverse-diffusion", "reverse-diffusion:eta=0.3", "ancestral", "ancestral:variance=posterior", "pc",
+	"pc:corrector=ald,first=predictor,predictor=em", "pc:predictor=none,norms=dimension", "ald:inner=1",
+	"ggf:rtol=1,atol=0.5", "ggf:noise=published,norm=max,rtol=1,atol=0.5"};
+/* Those for position and velocity alone have tests of their own. */
+static const char *const of_two_blocks[] = {"sscs"};
 static const char *const processes[] = {"ve", "vp", "subvp", "edm"};
 enum { ALL = sizeof all / sizeof *all };
 

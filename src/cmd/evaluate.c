@@ -1,9 +1,9 @@
 /* evaluate.c: how far a trained network's score is from the exact one (scorefield/metric.h), at each of a range of noise
  * levels and on average, for a checkpoint or for all of a run.
  *
- * The seconds of a checkpoint come from the run's log.jsonl; the clock of a run that was resumed starts again and
- * is added up.
+ * The seconds of a checkpoint come from the run's log.jsonl (clock.h).
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "cmd/clock.h"
 #include "cmd/model.h"
 
 #include <math.h>
@@ -41,84 +41,6 @@ typedef struct result {
 	double seconds; /* NaN: not known */
 	sf_error_level mean, *level;
 } result;
-
-/* ---- the clock of a run ---- */
-
-typedef struct tick {
-	int64_t step;
-	double seconds;
-} tick;
-typedef struct ticks {
-	int64_t n, room;
-	tick *v;
-} ticks;
-
-static int add_tick(ticks *all, int64_t step, double seconds)
-{
-	if (all->n == all->room) {
-		int64_t room = 2 * all->room + 64;
-		tick *v = realloc(all->v, (size_t)room * sizeof *v);
-
-		if (!v)
-			return fail(STATUS_INPUT, "out of memory");
-		all->v = v;
-		all->room = room;
-	}
-	all->v[all->n].step = step;
-	all->v[all->n++].seconds = seconds;
-	return 0;
-}
-
-/* Lines {"step": .., "seconds": ..} of DIR/log.jsonl; a run without one has no clock. */
-static int read_clock(sf_ctx *ctx, const char *dir, ticks *all)
-{
-	unsigned char *bytes = NULL;
-	double before = 0, offset = 0;
-	char path[1200], *line, *next;
-	struct stat st;
-	size_t size = 0;
-	int rc;
-
-	if ((size_t)snprintf(path, sizeof path, "%s/log.jsonl", dir) >= sizeof path || stat(path, &st) != 0)
-		return 0;
-	rc = sf_file_read(ctx, path, (size_t)1 << 30, &bytes, &size);
-	for (line = (char *)bytes; rc == 0 && *line; line = next) {
-		json_error_t error;
-		json_t *j, *step, *seconds;
-
-		next = strchr(line, '\n');
-		next = next ? next + 1 : line + strlen(line);
-		j = json_loadb(line, (size_t)(next - line), 0, &error);
-		step = json_object_get(j, "step");
-		seconds = json_object_get(j, "seconds");
-		if (json_is_integer(step) && json_is_number(seconds)) {
-			double s = json_number_value(seconds);
-
-			if (s < before)
-				offset += before;
-			before = s;
-			rc = add_tick(all, (int64_t)json_integer_value(step), offset + s);
-		}
-		json_decref(j);
-	}
-	free(bytes);
-	return rc;
-}
-
-/* At a step: in a line between the lines around it, from 0 at step 0, and past the last in proportion to the steps. */
-static double clock_at(const ticks *all, int64_t step)
-{
-	tick a = {0, 0};
-	int64_t i;
-
-	for (i = 0; i < all->n && all->v[i].step < step; i++)
-		a = all->v[i];
-	if (step == 0)
-		return 0;
-	if (i == all->n)
-		return a.step > 0 ? a.seconds * (double)step / (double)a.step : nan("");
-	return a.seconds + (all->v[i].seconds - a.seconds) * (double)(step - a.step) / (double)(all->v[i].step - a.step);
-}
 
 /* ---- one checkpoint ---- */
 
@@ -261,7 +183,7 @@ static int each(sf_ctx *ctx, const struct opts *o, const char *run, result *r, s
 	int rc = sf_run_checkpoints(ctx, run, &step, &n);
 
 	if (rc == 0)
-		rc = read_clock(ctx, run, &clock);
+		rc = clock_read(ctx, run, &clock);
 	for (i = 0; i < n && rc == 0; i++) {
 		r->step = step[i];
 		r->seconds = clock_at(&clock, step[i]);
@@ -288,7 +210,7 @@ static int one(sf_ctx *ctx, const struct opts *o, const char *path, result *r, s
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
 		rc = sf_run_latest(ctx, path, file, sizeof file, &r->step);
 		if (rc == 0)
-			rc = read_clock(ctx, path, &clock);
+			rc = clock_read(ctx, path, &clock);
 		if (rc == 0)
 			r->seconds = clock_at(&clock, r->step);
 		free(clock.v);

@@ -1,10 +1,15 @@
 scorefield_SOURCES = \
 	%reldir%/bench.c \
 	%reldir%/canvas.c \
+	%reldir%/clock.c \
+	%reldir%/clock.h \
 	%reldir%/cmd.h \
 	%reldir%/combinations.c \
+	%reldir%/compare.c \
 	%reldir%/data.c \
 	%reldir%/evaluate.c \
+	%reldir%/fit.c \
+	%reldir%/fitted.h \
 	%reldir%/film.c \
 	%reldir%/film.h \
 	%reldir%/gnuplot.c \
@@ -34,6 +39,8 @@ scorefield_SOURCES = \
 	%reldir%/sample_write.c \
 	%reldir%/step.c \
 	%reldir%/step.h \
+	%reldir%/table.c \
+	%reldir%/table.h \
 	%reldir%/term.c \
 	%reldir%/train.c \
 	%reldir%/variance.c \

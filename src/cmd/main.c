@@ -9,7 +9,8 @@
 
 static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &likelihood_command, &plot_command,
 					  &verify_command, &list_command,   &inspect_command,
-					  &data_command,   &bench_command,  &variance_command, NULL};
+					  &data_command,   &bench_command,  &variance_command,
+					  &fit_command,    &compare_command, NULL};
 
 /* The one place where a code of the library becomes an exit status. */
 static int exit_status(int rc)
@@ -107,7 +108,7 @@ static int run(const command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *names[16];
+	const char *names[24];
 	const command *c;
 	int i, rc = 0, closed;
 

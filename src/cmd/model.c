@@ -182,6 +182,14 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 	run.known = m->known;
 	run.observe = observe;
 	run.user = w;
+	if (m->latents) { /* the way back that latents came, see scorefield/likelihood.h */
+		int64_t whole = size * sf_process_blocks(m->setup.process);
+
+		memcpy(state ? state : x, m->latents + w->done * whole, (size_t)(w->chunk * whole) * sizeof *x);
+		run.given_start = 1;
+		run.end = sf_process_t_train(m->setup.process);
+		run.denoise = 0;
+	}
 	if (rc == 0)
 		rc = sf_sample(m->setup.sampler, m->guided ? m->guided : m->score, &run, state ? state : x, report);
 	if (rc == 0 && state) {

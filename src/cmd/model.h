@@ -13,6 +13,7 @@ typedef struct model {
 	sf_score *score;
 	sf_score *none, *guided; /* model_guide; else NULL */
 	const sf_known *known;   /* filled in around; NULL: nothing. Not owned */
+	const double *latents;   /* (n,k,size) to start from, for model_sample's n samples; NULL: the prior. Not owned */
 	struct film *film;       /* takes down model_sample's states; NULL: nothing does. Not owned */
 	int64_t steps; /* 0: the sampler's own */
 	uint64_t seed;

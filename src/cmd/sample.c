@@ -1,6 +1,7 @@
 /* sample.c: draws samples from a trained network: options, classes, guidance, known parts, trajectories.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/film.h"
+#include "cmd/latent.h"
 #include "cmd/sample.h"
 
 #include <math.h>
@@ -43,6 +44,10 @@ static const option options[] = {
 	OPTION(0, "FILE", "trajectory",
 	       "states from noise to data: FILE.npy, FILE.npz with the times, or FILE.png for images (--cols frames)",
 	       SF_OPT_STRING, AT(trajectory), NULL, 0, 0),
+	OPTION(0, "FILE.npy", "decode", "start from latents (likelihood --latents), by rk45 unless --sampler names another ODE method",
+	       SF_OPT_STRING, AT(decode), NULL, 0, 0),
+	OPTION(0, "N", "between", "decode: N samples on the great circle from each latent to the next, both ends counted",
+	       SF_OPT_INT, AT(between), NULL, 2, 1e6),
 	OPTION(0, "N", "zoom", "grid: size of a pixel; 0 makes tiles of at least 40 pixels",
 	       SF_OPT_INT, AT(zoom), "0", 0, 64),
 	OPTION(0, "N", "cols", "grid: columns; 0 is near square", SF_OPT_INT, AT(cols), "0", 0,
@@ -156,9 +161,34 @@ static int check_options(const sample_opts *o)
 		return fail(STATUS_USAGE, "sample: several numbers for --nfe need --all-samplers");
 	if (o->all && (o->sampler || o->steps > 0 || o->trajectory))
 		return fail(STATUS_USAGE, "sample: --all-samplers excludes --sampler, --steps and --trajectory");
+	if (o->between > 0 && !o->decode)
+		return fail(STATUS_USAGE, "sample: --between is for latents: give --decode FILE.npy");
+	if (o->decode && (o->all || o->inpaint || o->first))
+		return fail(STATUS_USAGE, "sample: --decode excludes --all-samplers, --inpaint and --first");
 	if (o->all && !o->output)
 		return fail(STATUS_USAGE, "sample: --all-samplers needs -o DIR/");
 	return 0;
+}
+
+/* As many samples as there are latents, and a row of the grid from one to the next. */
+static int decode(sf_ctx *ctx, const sample_opts *o, model *m, const char *operand)
+{
+	sample_opts own = *o;
+	double *u = NULL;
+	int rc;
+
+	if (sf_sampler_stochastic(m->setup.sampler))
+		return fail(STATUS_INPUT, "sample: --decode: sampler '%s' adds noise; expected one that follows the ODE, as rk45",
+		            sf_spec(m->setup.sampler));
+	rc = latent_read(ctx, m, o->decode, o->between, &own.n, &u);
+	if (o->between > 0 && o->cols == 0)
+		own.cols = o->between;
+	m->latents = u;
+	if (rc == 0)
+		rc = sample(ctx, &own, m, operand);
+	m->latents = NULL;
+	free(u);
+	return rc;
 }
 
 static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
@@ -172,7 +202,7 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	if (rc)
 		return rc;
 	want.path = word[0];
-	want.sampler = o->sampler;
+	want.sampler = o->decode && !o->sampler ? "rk45" : o->sampler;
 	want.grid = o->grid;
 	want.steps = o->steps;
 	want.nfe = 0; /* once it is known what an evaluation costs */
@@ -182,7 +212,7 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)
 		return rc;
-	rc = sample(ctx, o, &m, word[0]);
+	rc = (o->decode ? decode : sample)(ctx, o, &m, word[0]);
 	model_close(&m);
 	return rc;
 }

@@ -7,8 +7,8 @@
 
 typedef struct sample_opts {
 	common common;
-	int64_t n, steps, zoom, cols, first;
-	char *sampler, *grid, *output, *inpaint, *mask, *trajectory;
+	int64_t n, steps, zoom, cols, first, between;
+	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode;
 	double guidance; /* NaN: not given */
 	int raw, ema, force, all;
 	sf_list labels, nfe;

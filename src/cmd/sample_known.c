@@ -95,7 +95,7 @@ static int take_values(const model *m, const char *path, const sf_array *a, int 
 static int take_mask(const model *m, const char *path, const sf_array *a, int bytes, known_part *k)
 {
 	int64_t size = m->setup.model.size, c = m->setup.model.dim[m->setup.model.rank - 1], i, known = 0;
-	int image = m->setup.model.rank == 3, whole = fits(a, m, 0, 0);
+	int image = m->setup.model.rank == 3, whole = fits(a, m, 0, 0) || (fits(a, m, 1, 0) && a->dim[0] == 1);
 	int plane = image && (fits(a, m, 0, 1) || (a->rank == 3 && a->dim[2] == 1 && a->dim[0] == m->setup.model.dim[0] &&
 	                                           a->dim[1] == m->setup.model.dim[1]));
 	int rgb = bytes && image && c == 1 && a->dim[2] == 3 && a->dim[0] == m->setup.model.dim[0] &&

@@ -3,6 +3,7 @@
  * Both parts fill one table, a row a time and a group of columns a curve; printing, CSV, JSON and the plot read that.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/plot.h"
+#include "cmd/table.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,144 +43,49 @@ static const option options[] = {
 };
 
 /* ---- the table ---- */
-enum { FIRST = 3 }; /* t, alpha, sigma */
-typedef struct table {
-	int64_t rows;
-	int curves, width; /* columns of a curve: the plotted one, its error, others */
-	char **curve;      /* names */
-	const char *const *column; /* their endings, (width), the first "" */
-	const char *unit;
-	double *v;         /* (rows, FIRST + curves width) */
-} table;
+enum { FIRST = 3 };
+static const char *const leaders[FIRST] = {"t", "alpha", "sigma"};
 
-static int table_open(table *t, int64_t rows, int curves, int width, const char *const *column, const char *unit)
+static int open_table(table *t, int64_t rows, int curves, int width, const char *const *column, const char *unit)
 {
 	memset(t, 0, sizeof *t);
 	t->rows = rows;
+	t->lead = FIRST;
+	t->leader = leaders;
+	t->shown = 1 | 4;
 	t->curves = curves;
 	t->width = width;
 	t->column = column;
+	t->value = "variance";
 	t->unit = unit;
-	t->curve = calloc((size_t)curves, sizeof *t->curve);
-	t->v = calloc((size_t)rows * (size_t)(FIRST + curves * width), sizeof *t->v);
-	return t->curve && t->v ? 0 : fail(STATUS_INPUT, "out of memory");
+	return table_open(t);
 }
 
-static void table_close(table *t)
+static int plot_table(sf_ctx *ctx, const table *t, const char *path)
 {
-	int i;
-
-	for (i = 0; t->curve && i < t->curves; i++)
-		free(t->curve[i]);
-	free((void *)t->curve);
-	free(t->v);
-}
-
-static double *row_of(const table *t, int64_t row)
-{
-	return t->v + row * (FIRST + t->curves * t->width);
-}
-
-/* Names of the columns, in double quotes that names themselves never hold, and the numbers. */
-static void table_text(const table *t, const char *separator, sf_text *text)
-{
-	int64_t i;
-	int c, k;
-
-	sf_text_add(text, "\"t\"%s\"alpha\"%s\"sigma\"", separator, separator);
-	for (c = 0; c < t->curves; c++)
-		for (k = 0; k < t->width; k++)
-			sf_text_add(text, "%s\"%s%s\"", separator, t->curve[c], t->column[k]);
-	sf_text_add(text, "\n");
-	for (i = 0; i < t->rows; i++)
-		for (c = 0; c < FIRST + t->curves * t->width; c++)
-			sf_text_add(text, "%.10g%s", row_of(t, i)[c],
-			            c + 1 < FIRST + t->curves * t->width ? separator : "\n");
-}
-
-static int table_json(const table *t)
-{
-	json_t *rows = json_array();
-	int64_t i;
-	int c, k;
-
-	for (i = 0; i < t->rows; i++) {
-		const double *v = row_of(t, i);
-		json_t *row = json_pack("{s:o, s:o, s:o}", "t", json_number(v[0]), "alpha", json_number(v[1]), "sigma",
-		                        json_number(v[2]));
-		json_t *curves = json_object();
-
-		for (c = 0; c < t->curves; c++) {
-			json_t *one = json_object();
-
-			for (k = 0; k < t->width; k++)
-				json_object_set_new(one, k ? t->column[k] + 1 : "variance",
-				                    json_number(v[FIRST + c * t->width + k]));
-			json_object_set_new(curves, t->curve[c], one);
-		}
-		json_object_set_new(row, "curves", curves);
-		json_array_append_new(rows, row);
-	}
-	return out_json(json_pack("{s:s, s:o}", "unit", t->unit, "rows", rows));
-}
-
-static void table_print(const table *t)
-{
+	char commands[160] = "";
+	double top = 0;
 	int64_t i;
 	int c;
 
-	out("%s\n%11s %11s", t->unit, "t", "sigma");
-	for (c = 0; c < t->curves; c++)
-		out(" %11s", t->curve[c]);
-	for (i = 0; i < t->rows; i++) {
-		const double *v = row_of(t, i);
-
-		out("\n%11.5g %11.5g", v[0], v[2]);
-		for (c = 0; c < t->curves; c++)
-			out(" %*.5g", strlen(t->curve[c]) < 11 ? 11 : (int)strlen(t->curve[c]), v[FIRST + c * t->width]);
-	}
-	out("\n");
-}
-
-static int table_plot(sf_ctx *ctx, const table *t, const char *path)
-{
-	sf_text data = {NULL, 0, 0, 0}, commands = {NULL, 0, 0, 0};
-	double top = 0;
-	int64_t i;
-	int c, rc;
-
-	table_text(t, " ", &data);
 	for (i = 0; i < t->rows; i++)
 		for (c = 0; c < t->curves; c++)
-			top = fmax(top, row_of(t, i)[FIRST + c * t->width]);
-	sf_text_add(&commands, "set grid\nset logscale xy\nset format y '%%g'\nset xlabel 'sigma'\nset ylabel '%s'\n"
-	            "set key outside below noenhanced\n", t->unit);
+			top = fmax(top, table_row(t, i)[FIRST + c * t->width]);
 	if (top > 0 && isfinite(top)) /* variances fall without bound where the data are points */
-		sf_text_add(&commands, "set yrange [%g:%g]\n", 1e-6 * top, 3 * top);
-	sf_text_add(&commands, "plot for [i=0:%d] file using 3:(column(%d+%d*i)) with linespoints lw 1.5 pt 7 ps .5 "
-	            "title columnheader(%d+%d*i)\n", t->curves - 1, FIRST + 1, t->width, FIRST + 1, t->width);
-	rc = commands.failed ? fail(STATUS_INPUT, "out of memory") : gnuplot(ctx, path, &data, commands.s);
-	free(data.s);
-	free(commands.s);
-	return rc;
+		snprintf(commands, sizeof commands, "set logscale xy\nset format y '%%g'\nset yrange [%g:%g]\n", 1e-6 * top, 3 * top);
+	return table_plot(ctx, t, path, 2, *commands ? commands : "set logscale xy\nset format y '%g'\n");
 }
 
-static int table_show(sf_ctx *ctx, const struct opts *o, const table *t)
+static int show_table(sf_ctx *ctx, const struct opts *o, const table *t)
 {
-	sf_text text = {NULL, 0, 0, 0};
-	int rc = 0;
+	int rc = o->output ? table_csv(ctx, t, o->output) : 0;
 
-	if (o->output) {
-		table_text(t, ",", &text);
-		rc = text.failed ? fail(STATUS_INPUT, "out of memory") : sf_file_write(ctx, o->output, text.s, text.len);
-		free(text.s);
-	}
 	if (rc == 0 && o->plot)
-		rc = table_plot(ctx, t, o->plot);
+		rc = plot_table(ctx, t, o->plot);
 	if (rc)
 		return rc;
 	if (o->common.json)
-		return table_json(t);
+		return out_json(json_pack("{s:s, s:o}", "unit", t->unit, "rows", table_rows(t)));
 	if (!o->output)
 		table_print(t);
 	return 0;
@@ -262,7 +168,7 @@ static int targets(sf_ctx *ctx, const struct opts *o, const sf_setup *s, table *
 	p.n = n;
 	rc = sizes(o, records, n, &p.count);
 	if (rc == 0)
-		rc = table_open(t, o->times, 1 + p.count, 2, columns, units[o->unit]);
+		rc = open_table(t, o->times, 1 + p.count, 2, columns, units[o->unit]);
 	if (rc == 0)
 		rc = read_data(s, records, &x);
 	for (c = 0; rc == 0 && c <= p.count; c++)
@@ -270,7 +176,7 @@ static int targets(sf_ctx *ctx, const struct opts *o, const sf_setup *s, table *
 			rc = fail(STATUS_INPUT, "out of memory");
 	progress_start(&bar, o->common.quiet);
 	for (i = 0; rc == 0 && i < o->times; i++) {
-		double *row = row_of(t, i), unit;
+		double *row = table_row(t, i), unit;
 
 		set_time(s->process, i, o->times, row);
 		rc = sf_variance_targets(ctx, s->process, records, s->info.size, x, row[0], &p, v, error);
@@ -330,7 +236,7 @@ static int one_objective(sf_ctx *ctx, const struct opts *o, const sf_setup *s, c
 		rc = fail(STATUS_INPUT, "out of memory");
 	progress_start(&bar, o->common.quiet);
 	for (i = 0; rc == 0 && i < t->rows; i++) {
-		double *row = row_of(t, i), *to = row + FIRST + curve * t->width;
+		double *row = table_row(t, i), *to = row + FIRST + curve * t->width;
 		sf_gradient_variance v;
 
 		set_time(s->process, i, t->rows, row);
@@ -353,7 +259,7 @@ static int gradients(sf_ctx *ctx, const struct opts *o, const sf_config *c, cons
 	static const char *const columns[] = {"", " error", " mean2", " relative"};
 	int64_t batch = o->batch < 0 ? (int64_t)strtoll(sf_config_get(c, "train.batch"), NULL, 10) : o->batch;
 	void *params = NULL;
-	int i, rc = table_open(t, o->times, o->gradient.n, 4, columns, "tr Cov of the gradient");
+	int i, rc = open_table(t, o->times, o->gradient.n, 4, columns, "tr Cov of the gradient");
 
 	if (rc == 0)
 		rc = open_params(ctx, o, s, &params);
@@ -392,7 +298,7 @@ static int run(sf_ctx *ctx, const void *given, int n, char **word)
 	if (rc == 0)
 		rc = o->gradient.n ? gradients(ctx, o, c, &s, &t) : targets(ctx, o, &s, &t);
 	if (rc == 0)
-		rc = table_show(ctx, o, &t);
+		rc = show_table(ctx, o, &t);
 	table_close(&t);
 	sf_setup_close(&s);
 	sf_config_free(c);

@@ -4,8 +4,8 @@
  *     so the angle theta = arccos(cos(s/(1 + s) pi/2)/sqrt(1 + (sigma/alpha)^2)) has equal steps
  *
  * Nichol and Dhariwal 2021 (2102.09672), eq 17; s = 0.008. Noise levels are mapped to times of the process by the
- * inverse of sigma/alpha, as in karras. Half the steps of a run from noise to data lie above sigma/alpha = 1. The grid
- * iddpm takes such levels from a table.
+ * inverse of sigma/alpha, as in karras. Half the steps of a run from noise to data lie above sigma/alpha = 1. The
+ * grid iddpm takes such levels from a table.
  * Known answer: s = 0, edm from 1 to 0: N = 2 has tan(pi/8) = 0.41421356237309503 in the middle.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"

@@ -250,7 +250,7 @@ static void fini(void *state)
 
 static const sf_score_class network_class = {
 	{"network", "a trained network", "", sizeof(struct network), NULL, NULL, fini},
-	NULL, eval, NULL, jvp};
+	NULL, eval, NULL, jvp, NULL};
 
 static int prepare(struct network *w)
 {

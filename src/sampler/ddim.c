@@ -4,8 +4,8 @@
  *     c = eta (sigma_t/sigma_s) sqrt(sigma_s^2 - (alpha_s/alpha_t)^2 sigma_t^2)
  *
  * Song, Meng and Ermon 2021 (2010.02502), eqs 12 and 16 (VP: sigma_s sqrt(1 - alpha_s^2/alpha_t^2) under the root);
- * eta = 0 is the implicit model, Euler's method in sigma/alpha and the first order of every method in lambda; eta = 1 is
- * DDPM's ancestral step. s_noise scales z. Order 1. The grid is the quadratic one of their CIFAR-10 runs.
+ * eta = 0 is the implicit model, Euler's method in sigma/alpha and the first order of every method in lambda; eta =
+ * 1 is DDPM's ancestral step. s_noise scales z. Order 1. The grid is the quadratic one of their CIFAR-10 runs.
  * Known answer: mixture `skewed`, edm, 16 steps of grid karras from 7.1 at sigma 10 to 0.1: 1.039632675542531.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
@@ -15,7 +15,8 @@ typedef struct ddim {
 } ddim;
 
 static const sf_opt options[] = {
-	{"eta", "share of the noise that is renewed: 0 none, 1 DDPM's", SF_OPT_DOUBLE, offsetof(ddim, eta), "0", 0, 10, NULL},
+	{"eta", "share of the noise that is renewed: 0 none, 1 DDPM's", SF_OPT_DOUBLE, offsetof(ddim, eta), "0", 0, 10,
+	 NULL},
 	{"s-noise", "standard deviation of the noise added", SF_OPT_DOUBLE, offsetof(ddim, s_noise), "1", 0, 10, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 

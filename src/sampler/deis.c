@@ -3,9 +3,10 @@
  *     y = x/alpha,   y_t = y + sum_j eps_j int_{rho_s}^{rho_t} l_j(tau(rho)) d rho,   l_j for the times tau_j
  *
  * Zhang and Chen 2023 (2204.13902), section 3; tAB3, their best, has 4 outputs: order=4. The time tau is that of vp
- * (beta 0.1 to 20) in which the noise level is rho, as published programs take for any model, or the process's own; on vp
- * they are the same. (With tau = rho this is rhoAB: the sampler `lms`.) The default grid has equal steps in the
- * root of time, as theirs. Integrals by Gauss and Legendre. A step to time 0 is of first order. NFE = N; orders as for lms.
+ * (beta 0.1 to 20) in which the noise level is rho, as published programs take for any model, or the process's own;
+ * on vp they are the same. (With tau = rho this is rhoAB: the sampler `lms`.) The default grid has equal steps in the
+ * root of time, as theirs. Integrals by Gauss and Legendre. A step to time 0 is of first order. NFE = N; orders as
+ * for lms.
  * Known answers: mixture `skewed`, 16 steps from 7.1 at sigma 10 to 0.1: 1.099036557597258 (equal lambda),
  * 1.099666695932161 (karras).
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -75,8 +76,8 @@ static const char *suit(const void *st, const sf_process *p, int64_t *steps)
 }
 
 const sf_sampler_class sf_sampler_deis = {
-	.head = {"deis", "exponential integrator with polynomials in time (tAB)", "Zhang and Chen 2023 (2204.13902), section 3",
-	         sizeof(deis), options, NULL, NULL},
+	.head = {"deis", "exponential integrator with polynomials in time (tAB)",
+	         "Zhang and Chen 2023 (2204.13902), section 3", sizeof(deis), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = DEPTH,
 	.order_with = order,

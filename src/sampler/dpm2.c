@@ -4,8 +4,8 @@
  *     y = x/alpha,   mid = sqrt(rho_s down),   y' = y + (mid - rho_s) eps(y, rho_s)
  *     y_t = y + (down - rho_s) eps(y', mid) + s_noise up z,       up, down of eta as for euler-ancestral
  *
- * Karras et al. 2022 (2206.00364) describe it as inspired by DPM-Solver-2 (Lu et al. 2022, 2206.00927), and with eta = 0
- * it is that method with noise prediction and r_1 = 1/2. A step to noise 0 is Euler's, so NFE = 2N - 1.
+ * Karras et al. 2022 (2206.00364) describe it as inspired by DPM-Solver-2 (Lu et al. 2022, 2206.00927), and with eta
+ * = 0 it is that method with noise prediction and r_1 = 1/2. A step to noise 0 is Euler's, so NFE = 2N - 1.
  * Order 2; weak order 2 with noise.
  * Known answer: data N(0.3, 0.49), from 2 to 1, eta = 0: x - mu is multiplied by 0.5802394749990772.
  * SPDX-License-Identifier: BSD-3-Clause */

@@ -1,13 +1,15 @@
-/* dpm_adaptive.c: DPM-Solver with steps in lambda of its own choice: two orders that share their evaluations are compared.
+/* dpm_adaptive.c: DPM-Solver with steps in lambda of its own choice: two orders that share their evaluations are
+ * compared.
  *
  *     order 2: low = 1, high = 2 with r_1 = 1/2;   order 3: low = 2 with r_1 = 1/3, high = 3     (single.c)
  *     E = rms( (high - low)/max(atol, rtol max(|low|, |low of the last accepted step|)) ),   high is kept
  *     limited:  f = 1 + arctan(E^{-1/order} - 1),  accepted where f >= 0.81,  h <- f h      (k-diffusion)
  *     theta:    accepted where E <= 1,  h <- 0.9 E^{-1/order} h                            (the paper)
  *
- * Lu et al. 2022 (2206.00927), appendix C; defaults h = 0.05, rtol = 0.05, atol = 0.0078 of both (for images in [-1,1]).
- * NFE = order x tries. Each sample has its own steps; batch=true takes one step size for all, as the published programs
- * do. They end above noise 0: a run that ends at time 0 goes to the process's last sampling time and takes E[x_0|x].
+ * Lu et al. 2022 (2206.00927), appendix C; defaults h = 0.05, rtol = 0.05, atol = 0.0078 of both (for images in
+ * [-1,1]). NFE = order x tries. Each sample has its own steps; batch=true takes one step size for all, as the
+ * published programs do. They end above noise 0: a run that ends at time 0 goes to the process's last sampling time
+ * and takes E[x_0|x].
  * Known answer: the first try goes from lambda to lambda + 0.05.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
@@ -62,10 +64,10 @@ typedef struct stage {
 static sf_tableau tableau(const stage *g, int64_t i)
 {
 	sf_point s = sf_point_at(g->p->run->process, g->p->t[i]), t = sf_point_at(g->p->run->process, g->p->t_new[i]);
+	double r1 = g->o->order == 2 ? 1.0 / 2 : 1.0 / 3;
 	sf_tableau b;
 
-	sf_tableau_make(g->p->run->process, g->o->prediction, g->order, SF_MIDPOINT, g->o->order == 2 ? 1.0 / 2 : 1.0 / 3, &s,
-	                &t, &b);
+	sf_tableau_make(g->p->run->process, g->o->prediction, g->order, SF_MIDPOINT, r1, &s, &t, &b);
 	return b;
 }
 

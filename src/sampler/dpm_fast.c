@@ -1,11 +1,11 @@
-/* dpm_fast.c: DPM-Solver-fast: singlestep steps of order 3, and at the end of lower ones, so that a run costs exactly n
- * evaluations in K = floor(n/3) + 1 steps:
+/* dpm_fast.c: DPM-Solver-fast: singlestep steps of order 3, and at the end of lower ones, so that a run costs
+ * exactly n evaluations in K = floor(n/3) + 1 steps:
  *
  *     n = 3K - 3:  3, .., 3, 2, 1       n = 3K - 2:  3, .., 3, 1       n = 3K - 1:  3, .., 3, 2
  *
  * Lu et al. 2022 (2206.00927), section 3.4. n comes from the run's budget of evaluations (less one for a denoising
- * step), if it fits the number of steps K; else from `last`, the orders of the end. A step to noise 0 is of first order.
- * Order 1 as the number of steps grows, by the last step; its error is that of one short step.
+ * step), if it fits the number of steps K; else from `last`, the orders of the end. A step to noise 0 is of first
+ * order. Order 1 as the number of steps grows, by the last step; its error is that of one short step.
  * Known answer: orders 3, 3, 2, 1 for n = 9, 3, 3, 3, 1 for n = 10 and 3, 3, 3, 2 for n = 11.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"

@@ -9,10 +9,10 @@
  * appendix B; singlestep formulas in single.c. The published programs' D_2 is half of this, h^2 m''/2 where the
  * expansion asks for h^2 m'': their order 3 converges with order 2. `published` takes that D_2. They lower the order
  * at the end of runs with fewer than 10 steps. prediction=noise makes these the multistep form of DPM-Solver.
- * NFE = N, singlestep order x N. The orders hold for exact starting values; as the first step is of order 1, a run's own
- * start makes order 3 fall towards 2.
- * Known answers: mixture `skewed`, edm, 16 steps of equal lambda from 7.1 at sigma 10 to 0.1: 2M 1.104815547345967, 3M
- * 1.098745054382163, as published 1.100763848867074.
+ * NFE = N, singlestep order x N. The orders hold for exact starting values; as the first step is of order 1, a run's
+ * own start makes order 3 fall towards 2.
+ * Known answers: mixture `skewed`, edm, 16 steps of equal lambda from 7.1 at sigma 10 to 0.1: 2M 1.104815547345967,
+ * 3M 1.098745054382163, as published 1.100763848867074.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
 

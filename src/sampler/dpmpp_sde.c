@@ -9,8 +9,8 @@
  *
  * Lu et al. 2022 (2211.01095), section 5 (SDE-DPM-Solver++); k-diffusion generalises to any eta. z = (W(rho_s) -
  * W(rho_t))/sqrt(rho_s - rho_t) for one Brownian path W (brown.c): z and z' of 2s are correlated as they must be for
- * weak order 2, and a finer grid refines the same sample. Weak order 2; eta = 0 is dpmpp, with its orders. `published`:
- * as there, for 3m. A step to noise 0 is x = alpha D.
+ * weak order 2, and a finer grid refines the same sample. Weak order 2; eta = 0 is dpmpp, with its orders.
+ * `published`: as there, for 3m. A step to noise 0 is x = alpha D.
  * Known answer: with eta = 0 2m is the 2M of dpmpp and 2s its 2S.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
@@ -85,7 +85,8 @@ static void add_noise(sf_mix *y, double amount, double from, const double *w_fro
 		sf_mix_slope(y, amount, w_from, w_to, sqrt(from - to));
 }
 
-/* W at the step's start is what the last step left in work[5]; W at its end goes to work[6], and they change places. */
+/* W at the step's start is what the last step left in work[5]; W at its end goes to work[6], and they change
+ * places. */
 static void begin_noise(const sde *o, sf_run *run, const sf_point *s, const sf_point *t)
 {
 	double *w = run->work[5];
@@ -128,8 +129,8 @@ static int multi(const sde *o, sf_run *run, const sf_point *s, const sf_point *t
 }
 
 /* y = alpha ((level/rho_s) x/alpha_s + (1 - level/rho_s) (the outputs)) */
-static void toward(sf_mix *y, const sf_point *s, double alpha, double level, const double *x, double w, const double *D,
-                   double w2, const double *D2)
+static void toward(sf_mix *y, const sf_point *s, double alpha, double level, const double *x, double w,
+                   const double *D, double w2, const double *D2)
 {
 	double keep = level / s->rho;
 

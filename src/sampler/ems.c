@@ -249,7 +249,7 @@ int sf_ems_estimate(sf_score *s, const sf_ems_run *run, sf_ems *table)
 	sf_ctx *ctx = sf_score_context(s);
 	work w = {.s = s, .p = sf_score_process(s), .run = run, .table = table, .d = sf_score_dim(s)};
 	sf_arena arena = {NULL, 0, 0};
-	double first, last;
+	double first = 0, last = 0;
 	int64_t all;
 	int second, rc;
 

@@ -3,7 +3,7 @@
  *     L = int l,  S = int s,  B = int e^{-S} b,  C = int e^{L+S} B,  J_k = int e^{L+S} (lambda - lambda_s)^k/k!,   all from lambda_s
  *
  * Between rows l, s and b are cubics in lambda, l' continuous; L and S are then polynomials, and the other integrals have smooth
- * integrands, which three points of Gauss in pieces of at most 1/16 take to rounding (within a piece, B at these points comes from
+ * integrands, which three points of Gauss in pieces of at most 1/32 take to rounding (within a piece, B at these points comes from
  * the integrated interpolating polynomial: the coefficients of the Gauss method of order 6). Any table gives a consistent method; its
  * quadrature is then exact for the table, and so the order of the solver is seen down to the error of the cubics, of fourth order
  * in the rows' distance. The published program integrates by trapezoids between rows, which leaves an error in proportion to the
@@ -144,7 +144,7 @@ void sf_ems_between(const sf_ems *e, int64_t j, double lambda_s, double lambda_t
 	memset(leg, 0, sizeof *leg);
 	for (row = from; up ? row <= to : row >= to; row += up ? 1 : -1) {
 		double end = row == to ? lambda_t : sf_ems_lambda(e, up ? row + 1 : row), c[3][4], u = (at - sf_ems_lambda(e, row)) / h;
-		int parts = (int)ceil(fabs(end - at) * 16), i;
+		int parts = (int)ceil(fabs(end - at) * 32), i;
 
 		cubic(e, e->l, row, j, c[0]);
 		cubic(e, e->s, row, j, c[1]);

@@ -74,14 +74,16 @@ void sf_adams(int n, const double *node, double from, double to, double (*clock)
  *
  *     up = min(t, eta t sqrt(s^2 - t^2)/s),   down = sqrt(t^2 - up^2)
  *
- * eta = 1 is the law of x_t given x_s and x_0: DDPM's ancestral step (Song, Meng and Ermon 2021, 2010.02502, eq 16). */
+ * eta = 1 is the law of x_t given x_s and x_0: DDPM's ancestral step (Song, Meng and Ermon 2021, 2010.02502, eq
+ * 16). */
 void sf_renew(double s, double t, double eta, double *down, double *up);
-/* One step of this kind of order 1: x <- alpha_t (x/alpha_s + (down - s) eps + s_noise up z). work[0..1] are scratch. */
+/* One step of this kind of order 1: x <- alpha_t (x/alpha_s + (down - s) eps + s_noise up z). work[0..1] are
+ * scratch. */
 int sf_step_renewing(sf_run *run, double eta, double s_noise);
 
 /* Brownian motion in the noise level, brown.c: out (n,k,d) = W(rho), the same path for every grid. */
 void sf_run_brown(sf_run *run, double rho, double *out);
-enum { SF_BROWN_TERMS = 26 };
+enum { SF_BROWN_TERMS = 20 };
 typedef struct sf_brown { /* W(rho) = sum_j c_j z_j with the unit normals of nodes */
 	int n;
 	double c[SF_BROWN_TERMS];
@@ -97,7 +99,8 @@ typedef struct sf_tableau {
 	sf_point at[3];
 	double c[3][4];
 } sf_tableau;
-/* variant: SF_MIDPOINT uses m' where the methods' own proofs need no more, SF_TAYLOR all terms. r1 = 0: 1/2 or 1/3. */
+/* variant: SF_MIDPOINT uses m' where the methods' own proofs need no more, SF_TAYLOR all terms. r1 = 0: 1/2 or
+ * 1/3. */
 enum { SF_MIDPOINT, SF_TAYLOR };
 #define SF_VARIANT_CHOICES "midpoint|taylor"
 void sf_tableau_make(const sf_process *p, int prediction, int order, int variant, double r1, const sf_point *s,

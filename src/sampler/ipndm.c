@@ -3,11 +3,11 @@
  *     x_t = alpha_t/alpha_s x + alpha_t (rho_t - rho_s) e,   e = sum_j b_j eps_j
  *     b = 1;  (3, -1)/2;  (23, -16, 5)/12;  (55, -59, 37, -9)/24
  *
- * Liu et al. 2022 (2202.09778) with the warm-up of orders 1, 2, 3 that Zhang and Chen 2023 (2204.13902) use in place of
- * pseudo Runge-Kutta steps. On grids that are not uniform in the noise level every order from 2 on converges with
+ * Liu et al. 2022 (2202.09778) with the warm-up of orders 1, 2, 3 that Zhang and Chen 2023 (2204.13902) use in place
+ * of pseudo Runge-Kutta steps. On grids that are not uniform in the noise level every order from 2 on converges with
  * order 2. A step to time 0 keeps the weights, as published. NFE = N.
- * Known answers: mixture `skewed`, edm, 16 steps from 7.1 at sigma 10 to 0.1: order 4 1.101453583538160 (equal lambda),
- * 1.101517410997749 (karras).
+ * Known answers: mixture `skewed`, edm, 16 steps from 7.1 at sigma 10 to 0.1: order 4 1.101453583538160 (equal
+ * lambda), 1.101517410997749 (karras).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
 

@@ -1,12 +1,12 @@
 /* lms.c: the linear multistep method: variable-step Adams-Bashforth in the noise level.
  *
- *     y = x/alpha,   y_t = y + sum_j eps_j int_{rho_s}^{rho_t} l_j(rho) d rho,   l_j the Lagrange polynomials of rho_j
+ *     y = x/alpha,   y_t = y + sum_j eps_j int_{rho_s}^{rho_t} l_j(rho) d rho,   l_j the Lagrange polynomials
  *
  * k-diffusion's sampler "lms", with the integrals of the polynomials taken exactly. It keeps its order in a last step
  * to noise 0, as published; lower-order-final takes the order down at the end. NFE = N. The orders hold for exact
  * starting values; a run's own start makes them fall towards 2. DEIS calls the same rhoAB.
- * Known answers: mixture `skewed`, edm, 16 steps from 7.1 at sigma 10 to 0.1: order 4 1.093989501286907 (equal lambda),
- * 1.095963378250514 (karras).
+ * Known answers: mixture `skewed`, edm, 16 steps from 7.1 at sigma 10 to 0.1: order 4 1.093989501286907 (equal
+ * lambda), 1.095963378250514 (karras).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
 

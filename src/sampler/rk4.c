@@ -55,8 +55,8 @@ static int64_t steps_for(const void *st, int64_t nfe)
 }
 
 const sf_sampler_class sf_sampler_rk4 = {
-	.head = {"rk4", "classical Runge-Kutta method on the probability-flow ODE", "Song et al. 2021 (2011.13456), eq 13", 1,
-	         NULL, NULL, NULL},
+	.head = {"rk4", "classical Runge-Kutta method on the probability-flow ODE",
+	         "Song et al. 2021 (2011.13456), eq 13", 1, NULL, NULL, NULL},
 	.flags = SF_SAMPLER_DENOISE,
 	.work = 6,
 	.order = 4,

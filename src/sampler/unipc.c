@@ -7,11 +7,11 @@
  * Zhao et al. 2023 (2302.04867), eqs 3 and 5, with a, w_i, h of frame.h. The output at the predicted state serves
  * the corrector and the next predictor, so NFE = N; the last step is not corrected. Here a state is corrected at the
  * beginning of the next step: observers see it as predicted. Where a single equation is left the published shortcut
- * W = c/2 (bh1: B = h) or w_0/2 (bh2: B = e^h - 1) stands in; in the solved systems B cancels, so bh1 and bh2 differ by
- * the shortcuts alone. Their program lowers the order at the end of every run. `uncorrected`: steps at the start without
- * corrector. The order is p, p + 1 with corrector, for exact starting values and never lowered.
- * Known answers: mixture `skewed`, edm, 16 steps of equal lambda from 7.1 at sigma 10 to 0.1, orders never lowered: order
- * 2 1.102833317645780 (bh1), 1.101111097953867 (bh2); order 3 1.098194515990930, 1.098136399213266.
+ * W = c/2 (bh1: B = h) or w_0/2 (bh2: B = e^h - 1) stands in; in the solved systems B cancels, so bh1 and bh2 differ
+ * by the shortcuts alone. Their program lowers the order at the end of every run. `uncorrected`: steps at the start
+ * without corrector. The order is p, p + 1 with corrector, for exact starting values and never lowered.
+ * Known answers: mixture `skewed`, edm, 16 steps of equal lambda from 7.1 at sigma 10 to 0.1, orders never lowered:
+ * order 2 1.102833317645780 (bh1), 1.101111097953867 (bh2); order 3 1.098194515990930, 1.098136399213266.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"
 

@@ -3,6 +3,7 @@
 #include "verify/verify.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static int compare(sf_ctx *ctx, sf_row *row, const char *process, const char *grid, int64_t steps,
                    const double *expected, int noise, double tolerance)
@@ -71,6 +72,40 @@ static int quadratic(sf_ctx *ctx, sf_row *row)
 	return compare(ctx, row, "vp", "quadratic", 2, t, 0, 1e-14);
 }
 
+/* Noise levels fall by a constant factor, (80/0.002)^(1/4), in any process. */
+static int logsnr(sf_ctx *ctx, sf_row *row)
+{
+	static const double levels[] = {80, 5.656854249492381, 0.4, 0.028284271247461903, 0.002, 0};
+
+	return compare(ctx, row, "edm", "logsnr:final=zero", 5, levels, 0, 1e-14);
+}
+
+/* vp from 1 to 0.001: exp(lambda) in the middle is the geometric mean of the ends' */
+static int logsnr_vp(sf_ctx *ctx, sf_row *row)
+{
+	const double first = sqrt(expm1(10.05)), last = sqrt(expm1(0.1 * 1e-3 + 9.95 * 1e-6));
+	const double levels[] = {first, sqrt(first * last), last};
+
+	return compare(ctx, row, "vp", "logsnr", 2, levels, 1, 1e-13);
+}
+
+/* Nichol and Dhariwal's alpha-bar at equal steps of the cosine schedule's time: u from 0.9 down by 0.1 */
+static int cosine(sf_ctx *ctx, sf_row *row)
+{
+	const double half_pi = acos(0), s = 0.008, f0 = cos(s / (1 + s) * half_pi);
+	double level[3];
+	char process[96];
+	int i;
+
+	for (i = 0; i < 3; i++) { /* u = 0.9, 0.5, 0.1 */
+		double f = cos((0.9 - 0.4 * i + s) / (1 + s) * half_pi);
+
+		level[i] = sqrt(f0 * f0 / (f * f) - 1);
+	}
+	snprintf(process, sizeof process, "edm:sigma-min=%.17g,sigma-max=%.17g", level[2], level[0]);
+	return compare(ctx, row, process, "cosine", 2, level, 0, 1e-12);
+}
+
 #define EDM_5 "Karras et al. 2022 (2206.00364), eq 5"
 
 const sf_check sf_checks_grid[] = {
@@ -80,6 +115,12 @@ const sf_check sf_checks_grid[] = {
 	{"grid", "karras.vp", "noise levels stay the same in the time of vp", EDM_5, karras_vp},
 	{"grid", "uniform.four", "equal steps from T to the last sampling time",
 	 "Song et al. 2021 (2011.13456), appendix C", uniform},
+	{"grid", "logsnr.four", "noise levels fall by a constant factor, then to none",
+	 "Lu et al. 2022 (2206.00927), section 3.4", logsnr},
+	{"grid", "logsnr.vp", "the middle noise level of vp is a geometric mean",
+	 "Lu et al. 2022 (2206.00927), section 3.4", logsnr_vp},
+	{"grid", "cosine.levels", "noise levels of the cosine schedule at u = 0.9, 0.5, 0.1",
+	 "Nichol and Dhariwal 2021 (2102.09672), eq 17", cosine},
 	{"grid", "quadratic.two", "the middle time has the mean of the square roots",
 	 "Song, Meng and Ermon 2021 (2010.02502)", quadratic},
 	{NULL, NULL, NULL, NULL, NULL}};

@@ -138,13 +138,39 @@ FALL(mixture_cld, "cld:eps=0", THREE)
 FALL(rotated_vp, "vp", ROTATED)
 FALL(rotated_cld, "cld:eps=0", ROTATED)
 
-static int order(sf_ctx *ctx, sf_row *row)
+/* Slope of the error of one state's integral from 80 to 160 equal steps. */
+static int order(sf_ctx *ctx, sf_row *row, const char *process, const char *score, double start)
 {
-	double coarse, fine;
+	static const char *const solver[] = {"rk45:fixed=80", "rk45:fixed=160"};
+	sf_likelihood_run run = ask(1, start);
+	double error[2] = {0, 0}, T = 1, first, last;
+	sf_rig rig;
+	int i, rc;
 
-	SF_TRY(fall(ctx, "vp", THREE, "rk45:fixed=1000", &coarse));
-	SF_TRY(fall(ctx, "vp", THREE, "rk45:fixed=2000", &fine));
-	return sf_row_value(row, log2(coarse / fine), 5, .1);
+	SF_TRY(sf_rig_open(ctx, process, score, 1, NULL, NULL, &rig));
+	for (i = 0, rc = 0; rc == 0 && i < 2; i++) {
+		double u[2] = {.3, .1};
+
+		run.solver = solver[i];
+		rc = sf_score_logp(rig.score, 1, u, &start, &first);
+		if (rc == 0)
+			rc = sf_encode(rig.score, &run, u, &error[i], NULL);
+		if (rc == 0)
+			rc = sf_score_logp(rig.score, 1, u, &T, &last);
+		error[i] = fabs(error[i] - (first - last));
+	}
+	sf_rig_close(&rig);
+	return rc < 0 ? rc : sf_row_value(row, log2(error[0] / error[1]), 5, .1);
+}
+
+static int order_mixture(sf_ctx *ctx, sf_row *row)
+{
+	return order(ctx, row, "cld:eps=0", "mixture:preset=skewed", .2);
+}
+
+static int order_normal(sf_ctx *ctx, sf_row *row)
+{
+	return order(ctx, row, "subvp", "gaussian:mean=0.3,std=0.5", .1);
 }
 
 /* Half the logarithm of the ratio of determinants. */
@@ -340,7 +366,9 @@ const sf_check sf_checks_likelihood[] = {
 	{"metric", "likelihood.mixture-cld", "the same for cld", CLD_REF, mixture_cld},
 	{"metric", "likelihood.rotated-vp", "the same for correlated normal data", SONG_D2, rotated_vp},
 	{"metric", "likelihood.rotated-cld", "the same with velocities", CLD_REF, rotated_cld},
-	{"metric", "likelihood.order", "order of the integral on equal steps", "Dormand and Prince 1980", order},
+	{"metric", "likelihood.order-mixture", "order of the integral on equal steps, a mixture under cld", "Dormand and Prince 1980",
+	 order_mixture},
+	{"metric", "likelihood.order-normal", "the same for normal data under sub-VP", "Dormand and Prince 1980", order_normal},
 	{"metric", "likelihood.cld-divergence", "half the log ratio of determinants from 1e-5", CLD_REF, cld_early},
 	{"metric", "likelihood.cld-divergence-later", "the same from 1e-3", CLD_REF, cld_later},
 	{"metric", "likelihood.signs-vp", "all Rademacher probes together are exact", HUTCH, signs_vp},

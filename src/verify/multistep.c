@@ -38,18 +38,19 @@ static int golden(sf_ctx *ctx, sf_row *row, const char *sampler, const double ex
 	return sf_row_worst(row, worst, 2e-13);
 }
 
-#define GOLDEN(name, sampler, log16, log64, karras16, karras64)                                                            \
-	static int name(sf_ctx *ctx, sf_row *row)                                                                          \
-	{                                                                                                                  \
-		static const double expected[] = {log16, log64, karras16, karras64};                                       \
-		return golden(ctx, row, sampler, expected);                                                                \
+#define GOLDEN(name, sampler, log16, log64, karras16, karras64)                                     \
+	static int name(sf_ctx *ctx, sf_row *row)                                                   \
+	{                                                                                           \
+		static const double expected[] = {log16, log64, karras16, karras64};                \
+		return golden(ctx, row, sampler, expected);                                         \
 	}
 
 GOLDEN(ddim, "ddim", 1.039889196530639, 1.083286641022096, 1.039632675542531, 1.083108398694327)
 GOLDEN(dpm_2, "dpm:order=2", 1.104411725153048, 1.099224575807506, 1.104762008913962, 1.099244388808123)
 GOLDEN(dpm2, "dpm2", 1.104411725153048, 1.099224575807506, 1.104762008913962, 1.099244388808123)
 GOLDEN(dpm_3, "dpm", 1.098894013571170, 1.098896111393817, 1.098853619653216, 1.098895492007033)
-GOLDEN(dpmpp_2s, "dpmpp:method=singlestep", 1.095029272374003, 1.098648065602638, 1.094939507815019, 1.098643611519940)
+GOLDEN(dpmpp_2s, "dpmpp:method=singlestep", 1.095029272374003, 1.098648065602638, 1.094939507815019,
+       1.098643611519940)
 GOLDEN(dpmpp_3s, "dpmpp:method=singlestep,order=3", 1.098954606938698, 1.098897248761432, 1.098980381997114,
        1.098897702900618)
 GOLDEN(dpmpp_2m, "dpmpp", 1.104815547345967, 1.099270583883453, 1.109808869981965, 1.099535631938318)
@@ -60,7 +61,8 @@ GOLDEN(dpmpp_published, "dpmpp:order=3,published=true", 1.100763848867074, 1.098
 GOLDEN(dpmpp_lower, "dpmpp:order=3,published=true,lower-order-final=always", 1.101909919326646, 1.098993706855627,
        1.103502294749758, 1.099033546320721)
 GOLDEN(dpmpp_3m, "dpmpp:order=3", 1.098745054382163, 1.098872669270891, 1.097066496960130, 1.098845621900140)
-GOLDEN(sde_2m, "dpmpp-sde:solver=2m,eta=0", 1.104815547345967, 1.099270583883453, 1.109808869981965, 1.099535631938318)
+GOLDEN(sde_2m, "dpmpp-sde:solver=2m,eta=0", 1.104815547345967, 1.099270583883453, 1.109808869981965,
+       1.099535631938318)
 GOLDEN(sde_2m_taylor, "dpmpp-sde:solver=2m,variant=taylor,eta=0", 1.108473766215165, 1.099470036030616,
        1.114183145549265, 1.099749446818021)
 GOLDEN(sde_2s, "dpmpp-sde:eta=0", 1.095029272374003, 1.098648065602638, 1.094939507815019, 1.098643611519940)
@@ -159,10 +161,10 @@ static int order(sf_ctx *ctx, sf_row *row, const char *sampler, const char *grid
 	return sf_row_value(row, log(coarse / fine) / log(2), expected, 0.1);
 }
 
-#define ORDER(name, sampler, grid, steps, history, expected)                                                               \
-	static int name(sf_ctx *ctx, sf_row *row)                                                                          \
-	{                                                                                                                  \
-		return order(ctx, row, sampler, grid, steps, history, expected);                                           \
+#define ORDER(name, sampler, grid, steps, history, expected)                                        \
+	static int name(sf_ctx *ctx, sf_row *row)                                                   \
+	{                                                                                           \
+		return order(ctx, row, sampler, grid, steps, history, expected);                    \
 	}
 
 ORDER(order_ddim, "ddim", KARRAS, 512, 0, 1)
@@ -186,7 +188,7 @@ ORDER(order_uni_4, "unipc:order=4,corrector=false,lower-order-final=never", LOG,
 ORDER(order_unic_1, "unipc:order=1", LOG, 512, 0, 2)
 ORDER(order_unic_2, "unipc:order=2,uncorrected=1,lower-order-final=never", LOG, 512, 1, 3)
 ORDER(order_unic_3, "unipc:uncorrected=2,lower-order-final=never", LOG, 256, 2, 4)
-ORDER(order_unic_4, "unipc:order=4,uncorrected=3,lower-order-final=never", LOG, 256, 3, 5)
+ORDER(order_unic_4, "unipc:order=4,uncorrected=3,lower-order-final=never", KARRAS, 512, 3, 5)
 ORDER(order_unic_3n, "unipc:prediction=noise,uncorrected=2,lower-order-final=never", LOG, 256, 2, 4)
 ORDER(order_lms_2, "lms:order=2", KARRAS, 512, 1, 2)
 ORDER(order_lms_3, "lms:order=3", KARRAS, 512, 2, 3)
