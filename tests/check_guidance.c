@@ -74,6 +74,31 @@ START_TEST(normals)
 }
 END_TEST
 
+/* The same over several tiles of samples. */
+START_TEST(many)
+{
+	enum { D = 1000, N = 700 };
+	static double x[N * D], t[N], out[N * D];
+	pair p = open_pair("vp", "gaussian:mean=1,std=0.5", "gaussian:mean=0.2,std=0.5", D, "euler", 3);
+	int64_t i, j, bad = 0;
+
+	for (i = 0; i < N; i++) {
+		t[i] = 0.1 + 0.001 * (double)i;
+		for (j = 0; j < D; j++)
+			x[i * D + j] = sin((double)(i + j));
+	}
+	assert_ok(p.r.ctx, sf_score_eval(p.guided, SF_SCORE, N, x, t, out));
+	for (i = 0; i < N; i++) {
+		double a = sf_process_alpha(p.r.process, t[i]), s = sf_process_sigma(p.r.process, t[i]);
+
+		for (j = 0; j < D; j++)
+			bad += !sf_close(out[i * D + j], -(x[i * D + j] - 2.6 * a) / (a * a / 4 + s * s), 1e-11, 1e-12);
+	}
+	ck_assert_int_eq(bad, 0);
+	close_pair(&p);
+}
+END_TEST
+
 /* A component of a mixture against the mixture: s_c = -(x - alpha m_c)/V, s_none = sum of r_i s_i with responsibilities
  * r_i ~ w_i exp(-(x - alpha m_i)^2/2V), V = alpha^2 v + sigma^2; noise and denoised readings from the sum. */
 START_TEST(components)
@@ -410,6 +435,7 @@ int main(void)
 	TCase *tc = tcase_create("guidance");
 
 	tcase_add_test(tc, normals);
+	tcase_add_test(tc, many);
 	tcase_add_test(tc, components);
 	tcase_add_test(tc, sampling);
 	tcase_add_test(tc, cost);

@@ -173,6 +173,53 @@ START_TEST(states)
 }
 END_TEST
 
+enum { WIDE = 300 };
+static int see_wide(void *user, int64_t step, double t, int64_t n, const double *x)
+{
+	const watch *w = user;
+	sf_noise known_key = {3, SF_NOISE_KNOWN, 0}, key = {3, SF_NOISE_PRIOR, 0};
+	double z[WIDE], start[WIDE];
+	int64_t i, j, bad = 0;
+
+	for (i = 0; step == 0 && i < n; i++) {
+		sf_noise_normal_d(w->ctx, known_key, (uint64_t)i, 0, WIDE, z);
+		sf_noise_normal_d(w->ctx, key, (uint64_t)i, 0, WIDE, start);
+		for (j = 0; j < WIDE; j++)
+			bad += x[i * WIDE + j] != (j % 3 == 0 ? sf_process_alpha(w->p, t) * (double)j / WIDE +
+			                                                sf_process_sigma(w->p, t) * z[j]
+			                                      : start[j]);
+	}
+	ck_assert_int_eq(bad, 0);
+	return 0;
+}
+
+/* The same with more coordinates than are drawn at once. */
+START_TEST(wide)
+{
+	unsigned char mask[WIDE];
+	double y[WIDE], x[2 * WIDE];
+	sf_known part = {mask, y, 1};
+	rig r = open_rig("vp", "gaussian:std=0.5", WIDE, "em");
+	watch w = {r.process, r.ctx, 0, 0, 0};
+	int64_t j;
+
+	for (j = 0; j < WIDE; j++) {
+		mask[j] = j % 3 == 0;
+		y[j] = (double)j / WIDE;
+	}
+	r.run.n = 2;
+	r.run.steps = 2;
+	r.run.seed = 3;
+	r.run.known = &part;
+	r.run.observe = see_wide;
+	r.run.user = &w;
+	assert_ok(r.ctx, sf_sample(r.sampler, r.score, &r.run, x, NULL));
+	for (j = 0; j < 2 * WIDE; j++)
+		ck_assert((j % WIDE) % 3 || x[j] == y[j % WIDE]);
+	close_rig(&r);
+}
+END_TEST
+
 /* Mean and variance of the unknown coordinate under Euler-Maruyama on vp, exactly: with x' = x - h (f x + g^2 (P x + Q k)) +
  * sqrt(h) g z and k = alpha y + sigma z fresh in each step,
  *
@@ -369,6 +416,7 @@ int main(void)
 
 	tcase_add_test(tc, independent);
 	tcase_add_test(tc, states);
+	tcase_add_test(tc, wide);
 	tcase_add_test(tc, correlated);
 	tcase_add_test(tc, refused);
 	tcase_add_test(tc, broken_score);

@@ -28,9 +28,11 @@ static void other_value(const sf_opt *o, char *value, size_t size)
 	case SF_OPT_BOOL:
 		snprintf(value, size, "%s", strcmp(o->def, "true") == 0 ? "false" : "true");
 		break;
-	default: /* the last choice */
+	default: /* the last choice, or the first */
 		ck_assert_int_eq(o->type, SF_OPT_CHOICE);
 		snprintf(value, size, "%s", strrchr(o->choices, '|') + 1);
+		if (strcmp(value, o->def) == 0)
+			snprintf(value, size, "%.*s", (int)strcspn(o->choices, "|"), o->choices);
 		break;
 	}
 }

@@ -40,7 +40,7 @@ static const char *const specs[] = {
 	"cosine", "cosine:s=0", "cosine:s=0.05,end=0.9,scale=4", "geometric-vp",
 	"geometric-vp:sigma2-0=0,sigma2-min=0.01,sigma2-max=0.9", "geometric-vp:sigma2-0=0.02,sigma2-min=0.001,sigma2-max=0.95",
 	"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "edm:schedule=ve,scaling=vp", "edm:scaling=vp", "edm:schedule=vp",
-	"edm:schedule=vp,scaling=vp", "edm:schedule=vp,scaling=vp," VP_RANGE, "formula", "formula:alpha=1-t,sigma=t,end=0.99",
+	"edm:schedule=vp,scaling=vp", ("edm:schedule=vp,scaling=vp," VP_RANGE), "formula", "formula:alpha=1-t,sigma=t,end=0.99",
 	"formula:alpha=cos(t),sigma=sin(t)+0.1*t,end=1.5", "formula:alpha=1+t,sigma=t*(1+t)^2,end=3"};
 enum { SPECS = sizeof specs / sizeof *specs };
 

@@ -27,6 +27,7 @@ floor() {
 owner() {
 	case $1 in
 	base | error | context | object | noise) echo core ;;
+	ems) echo sampler ;;
 	likelihood) echo metric ;;
 	variance) echo train ;;
 	*) echo "$1" ;;

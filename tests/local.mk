@@ -2,14 +2,14 @@
 # is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
 
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
-	%reldir%/check_bound %reldir%/check_combinations %reldir%/check_data %reldir%/check_draw %reldir%/check_ems %reldir%/check_energy %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_graph %reldir%/check_grid %reldir%/check_guidance \
+	%reldir%/check_bound %reldir%/check_combinations %reldir%/check_components %reldir%/check_data %reldir%/check_draw %reldir%/check_ems %reldir%/check_energy %reldir%/check_explained %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_fit %reldir%/check_graph %reldir%/check_grid %reldir%/check_guidance \
 	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_known %reldir%/check_lcss %reldir%/check_levels %reldir%/check_multistep %reldir%/check_likelihood %reldir%/check_local %reldir%/check_metric \
 	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
-	%reldir%/check_objective %reldir%/check_ggf %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan \
+	%reldir%/check_objective %reldir%/check_ggf %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan %reldir%/check_polynomials \
 	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_train \
 	%reldir%/check_teleport %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
-SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/list.sh \
+SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
 	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
@@ -38,12 +38,14 @@ EXTRA_DIST += $(SF_SHELL_TESTS) $(SF_CLI_TESTS) $(SF_CLI_FILES) $(SF_CHECK_PARTS
 
 # Fuzz targets: replayed on mutated seeds by make check, and with --enable-fuzzers linked to libFuzzer.
 SF_FUZZ = %reldir%/fuzz/fuzz.h %reldir%/fuzz/replay.c
-SF_REPLAYS = %reldir%/fuzz/replay_cifar %reldir%/fuzz/replay_config %reldir%/fuzz/replay_expr %reldir%/fuzz/replay_idx \
+SF_REPLAYS = %reldir%/fuzz/replay_cifar %reldir%/fuzz/replay_components %reldir%/fuzz/replay_config %reldir%/fuzz/replay_expr %reldir%/fuzz/replay_idx \
 	%reldir%/fuzz/replay_npy %reldir%/fuzz/replay_png %reldir%/fuzz/replay_safetensors %reldir%/fuzz/replay_spec
 check_PROGRAMS += $(SF_REPLAYS)
 TESTS += $(SF_REPLAYS)
 tests_fuzz_replay_cifar_SOURCES = %reldir%/fuzz/fuzz_cifar.c $(SF_FUZZ)
 tests_fuzz_replay_cifar_LDADD = libscorefield_all.la
+tests_fuzz_replay_components_SOURCES = %reldir%/fuzz/fuzz_components.c $(SF_FUZZ)
+tests_fuzz_replay_components_LDADD = libscorefield_all.la
 tests_fuzz_replay_config_SOURCES = %reldir%/fuzz/fuzz_config.c $(SF_FUZZ)
 tests_fuzz_replay_config_LDADD = libscorefield_all.la
 tests_fuzz_replay_expr_SOURCES = %reldir%/fuzz/fuzz_expr.c $(SF_FUZZ)
@@ -59,10 +61,12 @@ tests_fuzz_replay_safetensors_LDADD = libscorefield_all.la
 tests_fuzz_replay_spec_SOURCES = %reldir%/fuzz/fuzz_spec.c $(SF_FUZZ)
 tests_fuzz_replay_spec_LDADD = libscorefield_all.la
 if FUZZERS
-noinst_PROGRAMS = %reldir%/fuzz/fuzz_cifar %reldir%/fuzz/fuzz_config %reldir%/fuzz/fuzz_expr %reldir%/fuzz/fuzz_idx %reldir%/fuzz/fuzz_npy \
+noinst_PROGRAMS = %reldir%/fuzz/fuzz_cifar %reldir%/fuzz/fuzz_components %reldir%/fuzz/fuzz_config %reldir%/fuzz/fuzz_expr %reldir%/fuzz/fuzz_idx %reldir%/fuzz/fuzz_npy \
 	%reldir%/fuzz/fuzz_png %reldir%/fuzz/fuzz_safetensors %reldir%/fuzz/fuzz_spec
 tests_fuzz_fuzz_cifar_LDADD = libscorefield_all.la
 tests_fuzz_fuzz_cifar_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_components_LDADD = libscorefield_all.la
+tests_fuzz_fuzz_components_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_config_LDADD = libscorefield_all.la
 tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_expr_LDADD = libscorefield_all.la

@@ -27,7 +27,7 @@ SF_API int64_t sf_sampler_steps(const sf_sampler *s, int64_t nfe);
 
 /* Data of which a part is known, to fill in the rest (inpainting): the known coordinates of every state are replaced by alpha y + sigma z,
  * and by y in the result (by the former where `end` was given above 0 and no denoising step follows). Song et al. 2021
- * (2011.13456), appendix I.2: an approximation, which needs no other score. Linear processes with one block and samplers on a grid. */
+ * (2011.13456), appendix I: an approximation, which needs no other score. Linear processes with one block and samplers on a grid. */
 typedef struct sf_known {
 	const unsigned char *mask; /* (d), not 0 where known */
 	const double *x;           /* (rows,d): sample number i has row i mod rows; read where known */

@@ -47,7 +47,7 @@ SF_API int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d
  * for t > 0 alone. */
 struct sf_components;
 SF_API int sf_score_components(sf_ctx *ctx, const sf_process *p, const struct sf_components *c, sf_score **s);
-/* Classifier-free guidance: s = s_none + weight (s_cond - s_none) (Ho and Salimans 2022, 2207.12598, eq 6, whose w is
+/* Classifier-free guidance: s = s_none + weight (s_cond - s_none) (Ho and Salimans 2022, 2207.12598, whose w is
  * weight - 1). Weight 1 is the conditional score and 0 the unconditional one, evaluated alone; any other weight
  * evaluates both and counts two. The two are scores of one process and dimension, differ as objects and must
  * outlive *s; sf_score_which reaches them. It has a jvp where both have, and no density. SF_EMISMATCH, SF_ERANGE. */

@@ -7,6 +7,7 @@ scorefield_SOURCES = \
 	%reldir%/combinations.c \
 	%reldir%/compare.c \
 	%reldir%/data.c \
+	%reldir%/ems.c \
 	%reldir%/evaluate.c \
 	%reldir%/fit.c \
 	%reldir%/fitted.h \
@@ -24,6 +25,9 @@ scorefield_SOURCES = \
 	%reldir%/model.c \
 	%reldir%/model.h \
 	%reldir%/options.c \
+	%reldir%/orders.c \
+	%reldir%/orders.h \
+	%reldir%/orders_run.c \
 	%reldir%/plot.c \
 	%reldir%/plot.h \
 	%reldir%/plot_density.c \
@@ -41,6 +45,7 @@ scorefield_SOURCES = \
 	%reldir%/step.h \
 	%reldir%/table.c \
 	%reldir%/table.h \
+	%reldir%/teleport.c \
 	%reldir%/term.c \
 	%reldir%/train.c \
 	%reldir%/variance.c \

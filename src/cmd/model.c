@@ -180,6 +180,9 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 	run.steps = m->steps;
 	run.grid = m->setup.grid;
 	run.known = m->known;
+	run.teleport = m->teleport;
+	run.skip = m->skip;
+	run.all_steps = m->all_steps;
 	run.observe = observe;
 	run.user = w;
 	if (m->latents) { /* the way back that latents came, see scorefield/likelihood.h */
@@ -229,6 +232,8 @@ int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *
 			sum.steps = part.steps > sum.steps ? part.steps : sum.steps;
 			sum.rejected += part.rejected;
 			sum.nfe += part.nfe * (double)w.chunk / (double)n;
+			sum.saved += part.saved * (double)w.chunk / (double)n;
+			sum.start = part.start;
 		}
 	}
 	progress_clear(&w.line);

@@ -14,6 +14,9 @@ typedef struct model {
 	sf_score *none, *guided; /* model_guide; else NULL */
 	const sf_known *known;   /* filled in around; NULL: nothing. Not owned */
 	const double *latents;   /* (n,k,size) to start from, for model_sample's n samples; NULL: the prior. Not owned */
+	sf_score *teleport;      /* a model of the data whose closed form leads to noise level `skip`; NULL: none. Not owned */
+	double skip;
+	int all_steps;           /* steps are all spent below it */
 	struct film *film;       /* takes down model_sample's states; NULL: nothing does. Not owned */
 	int64_t steps; /* 0: the sampler's own */
 	uint64_t seed;

@@ -38,6 +38,14 @@ static const option options[] = {
 	OPTION(0, "W", "guidance",
 	       "classifier-free guidance: s(x|none) + W (s(x|class) - s(x|none)); 1 is none (the default)", SF_OPT_DOUBLE,
 	       AT(guidance), NULL, -1e300, 1e300),
+	OPTION(0, "SIGMA", "teleport",
+	       "begin at noise level sigma/alpha = SIGMA, led there from the prior by the closed form of a Gaussian model", SF_OPT_DOUBLE,
+	       AT(teleport), NULL, 0, 1e12),
+	OPTION(0, "FILE|SPEC", "gaussian",
+	       "teleport: the model, a file of scorefield fit or a score (default: fitted to the run's data)", SF_OPT_STRING,
+	       AT(gaussian), NULL, 0, 0),
+	OPTION(0, NULL, "all-steps", "teleport: spend all steps below SIGMA instead of leaving out those above", SF_OPT_BOOL,
+	       AT(all_steps), "false", 0, 0),
 	OPTION(0, "FILE", "inpaint", "fill in around the known part of FILE.png or FILE.npy (samples in turn); needs --mask",
 	       SF_OPT_STRING, AT(inpaint), NULL, 0, 0),
 	OPTION(0, "FILE", "mask", "FILE.png or FILE.npy: white, or not 0, is known", SF_OPT_STRING, AT(mask), NULL, 0, 0),
@@ -87,6 +95,7 @@ static int draw(sf_ctx *ctx, const sample_opts *o, model *m, const target *to, c
 {
 	sf_sample_report report = {0};
 	double *x = NULL, start = now();
+	char saved[64] = "";
 	int rc = 0;
 
 	if ((double)o->n * (double)m->setup.model.size > 1e10 ||
@@ -100,15 +109,17 @@ static int draw(sf_ctx *ctx, const sample_opts *o, model *m, const target *to, c
 	}
 	if (rc == 0 && m->film)
 		rc = film_write(ctx, m->film, o->trajectory, o->cols, o->zoom);
+	if (m->teleport && report.saved > 0)
+		snprintf(saved, sizeof saved, "%.4g saved by teleportation", report.saved);
 	if (rc == 0 && o->common.json)
-		rc = out_json(json_pack("{s:s, s:I, s:s, s:s, s:I, s:f, s:f}", "file", to->path,
+		rc = out_json(json_pack("{s:s, s:I, s:s, s:s, s:I, s:f, s:o, s:f, s:f}", "file", to->path,
 		                        "samples", (json_int_t)o->n, "checkpoint", m->checkpoint,
 		                        "sampler", sf_spec(m->setup.sampler), "steps",
-		                        (json_int_t)report.steps, "nfe", report.nfe, "seconds",
-		                        now() - start));
+		                        (json_int_t)report.steps, "nfe", report.nfe, "nfe_saved",
+		                        json_number(report.saved), "start", report.start, "seconds", now() - start));
 	else if (rc == 0 && !o->common.quiet)
-		out("%s: %lld samples, %s, %.4g evaluations each, %.1f s\n", to->path,
-		    (long long)o->n, sf_spec(m->setup.sampler), report.nfe, now() - start);
+		out("%s: %lld samples, %s, %.4g evaluations each%s%s, %.1f s\n", to->path,
+		    (long long)o->n, sf_spec(m->setup.sampler), report.nfe, *saved ? ", " : "", saved, now() - start);
 	free(x);
 	return rc;
 }
@@ -118,6 +129,7 @@ static int sample(sf_ctx *ctx, const sample_opts *o, model *m, const char *opera
 	known_part known = {{NULL, NULL, 0}, NULL, NULL};
 	int32_t *label = NULL;
 	target to;
+	sf_score *teleport = NULL;
 	film f;
 	int rc = o->all ? 0 : target_find(o, m, operand, &to);
 
@@ -128,15 +140,22 @@ static int sample(sf_ctx *ctx, const sample_opts *o, model *m, const char *opera
 		rc = make_labels(o, m, &label);
 	if (rc == 0 && !isnan(o->guidance))
 		rc = model_guide(m, o->guidance);
+	if (rc == 0 && !isnan(o->teleport))
+		rc = teleport_open(ctx, m, o->gaussian, &teleport);
 	if (rc == 0 && o->inpaint)
 		rc = known_read(ctx, m, o->inpaint, o->mask, &known);
 	if (rc == 0) {
 		m->known = o->inpaint ? &known.known : NULL;
 		m->film = o->trajectory ? &f : NULL;
+		m->teleport = teleport;
+		m->skip = o->teleport;
+		m->all_steps = o->all_steps;
 		if (o->nfe.n && !o->all)
 			m->steps = model_steps(m, (int64_t)o->nfe.v[0]);
 		rc = o->all ? sample_all(ctx, o, m, label) : draw(ctx, o, m, &to, label);
 	}
+	m->teleport = NULL;
+	sf_score_free(teleport);
 	film_close(&f);
 	known_free(&known);
 	free(label);
@@ -161,6 +180,10 @@ static int check_options(const sample_opts *o)
 		return fail(STATUS_USAGE, "sample: several numbers for --nfe need --all-samplers");
 	if (o->all && (o->sampler || o->steps > 0 || o->trajectory))
 		return fail(STATUS_USAGE, "sample: --all-samplers excludes --sampler, --steps and --trajectory");
+	if (isnan(o->teleport) && (o->gaussian || o->all_steps))
+		return fail(STATUS_USAGE, "sample: --gaussian and --all-steps are for --teleport SIGMA");
+	if (!isnan(o->teleport) && o->decode)
+		return fail(STATUS_USAGE, "sample: --decode excludes --teleport");
 	if (o->between > 0 && !o->decode)
 		return fail(STATUS_USAGE, "sample: --between is for latents: give --decode FILE.npy");
 	if (o->decode && (o->all || o->inpaint || o->first))

@@ -8,9 +8,9 @@
 typedef struct sample_opts {
 	common common;
 	int64_t n, steps, zoom, cols, first, between;
-	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode;
-	double guidance; /* NaN: not given */
-	int raw, ema, force, all;
+	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode, *gaussian;
+	double guidance, teleport; /* NaN: not given */
+	int raw, ema, force, all, all_steps;
 	sf_list labels, nfe;
 } sample_opts;
 
@@ -43,6 +43,10 @@ typedef struct known_part {
 /* Reads both files into network values of the model's shape. */
 int known_read(sf_ctx *ctx, const model *m, const char *file, const char *mask, known_part *k);
 void known_free(known_part *k);
+
+/* ---- teleport.c ---- */
+/* The model of the data to teleport with: a file of `scorefield fit`, a score's spec, or NULL, fitted to the run's data. */
+int teleport_open(sf_ctx *ctx, const model *m, const char *given, sf_score **score);
 
 /* ---- sample_all.c: --all-samplers ---- */
 int sample_all(sf_ctx *ctx, const sample_opts *o, model *m, const int32_t *label);

@@ -3,7 +3,7 @@
  *     alpha = cos((u + s)/(1 + s) pi/2)/cos(s/(1 + s) pi/2),   1/(1 + (sigma/alpha)^2) = alpha^2
  *     so the angle theta = arccos(cos(s/(1 + s) pi/2)/sqrt(1 + (sigma/alpha)^2)) has equal steps
  *
- * Nichol and Dhariwal 2021 (2102.09672), eq 17; s = 0.008. Noise levels are mapped to times of the process by the
+ * Nichol and Dhariwal 2021 (2102.09672); s = 0.008. Noise levels are mapped to times of the process by the
  * inverse of sigma/alpha, as in karras. Half the steps of a run from noise to data lie above sigma/alpha = 1. The
  * grid iddpm takes such levels from a table.
  * Known answer: s = 0, edm from 1 to 0: N = 2 has tan(pi/8) = 0.41421356237309503 in the middle.
@@ -59,6 +59,6 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 }
 
 const sf_grid_class sf_grid_cosine = {
-	.head = {"cosine", "equal steps in the time of the cosine schedule", "Nichol and Dhariwal 2021 (2102.09672), eq 17",
+	.head = {"cosine", "equal steps in the time of the cosine schedule", "Nichol and Dhariwal 2021 (2102.09672)",
 	         sizeof(cosine), options, NULL, NULL},
 	.fill = fill};

@@ -2,7 +2,7 @@
  *
  *     lambda_i = lambda(end) - (1 - i/N)^{power} (lambda(end) - lambda(start)),   t_i = t(lambda_i)
  *
- * Lu et al. 2022 (2206.00927), section 3.4 and appendix D: the grid of DPM-Solver. The noise levels sigma/alpha fall
+ * Lu et al. 2022 (2206.00927): the grid of DPM-Solver. The noise levels sigma/alpha fall
  * by a constant factor (k-diffusion's "exponential"). With other powers it is k-diffusion's "polyexponential".
  * With final=zero N - 1 such steps and one to time 0.
  * Known answer: edm from 80 to 0.002 with N = 4: 80, 5.656854249492381, 0.4, 0.028284271247461903, 0.002.
@@ -76,6 +76,6 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 }
 
 const sf_grid_class sf_grid_logsnr = {
-	.head = {"logsnr", "equal steps in the logarithm of the noise level", "Lu et al. 2022 (2206.00927), section 3.4",
+	.head = {"logsnr", "equal steps in the logarithm of the noise level", "Lu et al. 2022 (2206.00927)",
 	         sizeof(logsnr), options, NULL, NULL},
 	.fill = fill};

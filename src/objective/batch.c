@@ -209,7 +209,7 @@ static void put(const sf_batch *b, int which, int64_t first, int64_t n, const do
 	}
 }
 
-/* Ho and Salimans 2022 (2207.12598), algorithm 1: the network goes without the label now and then. */
+/* Ho and Salimans 2022 (2207.12598): the network goes without the label now and then. */
 static int drops_label(const sf_draw *d, int64_t i)
 {
 	sf_noise key = {d->seed, SF_NOISE_LABEL, d->step};

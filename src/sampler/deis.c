@@ -2,7 +2,7 @@
  *
  *     y = x/alpha,   y_t = y + sum_j eps_j int_{rho_s}^{rho_t} l_j(tau(rho)) d rho,   l_j for the times tau_j
  *
- * Zhang and Chen 2023 (2204.13902), section 3; tAB3, their best, has 4 outputs: order=4. The time tau is that of vp
+ * Zhang and Chen 2023 (2204.13902); tAB3, their best, has 4 outputs: order=4. The time tau is that of vp
  * (beta 0.1 to 20) in which the noise level is rho, as published programs take for any model, or the process's own;
  * on vp they are the same. (With tau = rho this is rhoAB: the sampler `lms`.) The default grid has equal steps in the
  * root of time, as theirs. Integrals by Gauss and Legendre. A step to time 0 is of first order. NFE = N; orders as
@@ -77,7 +77,7 @@ static const char *suit(const void *st, const sf_process *p, int64_t *steps)
 
 const sf_sampler_class sf_sampler_deis = {
 	.head = {"deis", "exponential integrator with polynomials in time (tAB)",
-	         "Zhang and Chen 2023 (2204.13902), section 3", sizeof(deis), options, NULL, NULL},
+	         "Zhang and Chen 2023 (2204.13902)", sizeof(deis), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = DEPTH,
 	.order_with = order,

@@ -1,6 +1,6 @@
 /* dpm.c: DPM-Solver of order 1, 2, 3: singlestep methods on the exact solution in lambda (formulas in single.c).
  *
- * Lu et al. 2022 (2206.00927), algorithms 1 and 2 and appendix B (general r; "taylor" is its form with all terms).
+ * Lu et al. 2022 (2206.00927) (general r; "taylor" is its form with all terms).
  * Noise prediction is theirs; with data prediction these are the singlestep methods of DPM-Solver++. The default grid
  * has equal steps in lambda, as theirs. NFE = order x N; a step to noise 0 is of first order. dpm-fast uses any
  * number of evaluations up.
@@ -46,7 +46,7 @@ static int step(const void *st, sf_run *run)
 }
 
 const sf_sampler_class sf_sampler_dpm = {
-	.head = {"dpm", "DPM-Solver, singlestep", "Lu et al. 2022 (2206.00927), algorithms 1 and 2", sizeof(dpm), options,
+	.head = {"dpm", "DPM-Solver, singlestep", "Lu et al. 2022 (2206.00927)", sizeof(dpm), options,
 	         NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = 4,

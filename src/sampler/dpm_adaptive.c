@@ -6,7 +6,7 @@
  *     limited:  f = 1 + arctan(E^{-1/order} - 1),  accepted where f >= 0.81,  h <- f h      (k-diffusion)
  *     theta:    accepted where E <= 1,  h <- 0.9 E^{-1/order} h                            (the paper)
  *
- * Lu et al. 2022 (2206.00927), appendix C; defaults h = 0.05, rtol = 0.05, atol = 0.0078 of both (for images in
+ * Lu et al. 2022 (2206.00927); defaults h = 0.05, rtol = 0.05, atol = 0.0078 of both (for images in
  * [-1,1]). NFE = order x tries. Each sample has its own steps; batch=true takes one step size for all, as the
  * published programs do. They end above noise 0: a run that ends at time 0 goes to the process's last sampling time
  * and takes E[x_0|x].
@@ -175,7 +175,7 @@ static int pooled(const void *st)
 
 const sf_sampler_class sf_sampler_dpm_adaptive = {
 	.head = {"dpm-adaptive", "DPM-Solver of order 3 or 2 with adaptive steps in lambda",
-	         "Lu et al. 2022 (2206.00927), appendix C", sizeof(adaptive), options, NULL, NULL},
+	         "Lu et al. 2022 (2206.00927)", sizeof(adaptive), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = 3,
 	.order_with = order,

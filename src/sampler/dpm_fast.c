@@ -3,7 +3,7 @@
  *
  *     n = 3K - 3:  3, .., 3, 2, 1       n = 3K - 2:  3, .., 3, 1       n = 3K - 1:  3, .., 3, 2
  *
- * Lu et al. 2022 (2206.00927), section 3.4. n comes from the run's budget of evaluations (less one for a denoising
+ * Lu et al. 2022 (2206.00927). n comes from the run's budget of evaluations (less one for a denoising
  * step), if it fits the number of steps K; else from `last`, the orders of the end. A step to noise 0 is of first
  * order. Order 1 as the number of steps grows, by the last step; its error is that of one short step.
  * Known answer: orders 3, 3, 2, 1 for n = 9, 3, 3, 3, 1 for n = 10 and 3, 3, 3, 2 for n = 11.
@@ -64,7 +64,7 @@ static int step(const void *st, sf_run *run)
 
 const sf_sampler_class sf_sampler_dpm_fast = {
 	.head = {"dpm-fast", "DPM-Solver of order 3 with lower orders at the end, for any number of evaluations",
-	         "Lu et al. 2022 (2206.00927), section 3.4", sizeof(fast), options, NULL, NULL},
+	         "Lu et al. 2022 (2206.00927)", sizeof(fast), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = 4,
 	.order = 1,

@@ -5,8 +5,8 @@
  *     order 3:  x_t = a x + w_0 m_0 + w_1 D_1 + w_2 D_2,   D_1 = d_0 + r_0/(r_0 + r_1) (d_0 - d_1),
  *               D_2 = 2 (d_0 - d_1)/(r_0 + r_1)
  *
- * with m_j the output j steps back and a, w_k, h of frame.h. Lu et al. 2022 (2211.01095), algorithms 1 and 2 and
- * appendix B; singlestep formulas in single.c. The published programs' D_2 is half of this, h^2 m''/2 where the
+ * with m_j the output j steps back and a, w_k, h of frame.h. Lu et al. 2022 (2211.01095);
+ * singlestep formulas in single.c. The published programs' D_2 is half of this, h^2 m''/2 where the
  * expansion asks for h^2 m'': their order 3 converges with order 2. `published` takes that D_2. They lower the order
  * at the end of runs with fewer than 10 steps. prediction=noise makes these the multistep form of DPM-Solver.
  * NFE = N, singlestep order x N. The orders hold for exact starting values; as the first step is of order 1, a run's
@@ -91,7 +91,7 @@ static int step(const void *st, sf_run *run)
 }
 
 const sf_sampler_class sf_sampler_dpmpp = {
-	.head = {"dpmpp", "DPM-Solver++, multistep or singlestep", "Lu et al. 2022 (2211.01095), algorithms 1 and 2",
+	.head = {"dpmpp", "DPM-Solver++, multistep or singlestep", "Lu et al. 2022 (2211.01095)",
 	         sizeof(dpmpp), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = 4,

@@ -7,7 +7,7 @@
  *     y_t = (down/rho_s) y + (1 - down/rho_s) ((1 - 1/(2r)) D + D'/(2r)) + s_noise up z
  *     2s-ancestral goes to the middle of s and down instead, without z', and takes D' alone.
  *
- * Lu et al. 2022 (2211.01095), section 5 (SDE-DPM-Solver++); k-diffusion generalises to any eta. z = (W(rho_s) -
+ * Lu et al. 2022 (2211.01095) (SDE-DPM-Solver++); k-diffusion generalises to any eta. z = (W(rho_s) -
  * W(rho_t))/sqrt(rho_s - rho_t) for one Brownian path W (brown.c): z and z' of 2s are correlated as they must be for
  * weak order 2, and a finer grid refines the same sample. Weak order 2; eta = 0 is dpmpp, with its orders.
  * `published`: as there, for 3m. A step to noise 0 is x = alpha D.
@@ -184,7 +184,7 @@ static int step(const void *st, sf_run *run)
 
 const sf_sampler_class sf_sampler_dpmpp_sde = {
 	.head = {"dpmpp-sde", "DPM-Solver++ on the reverse SDE: 2S, 2M, 3M with one Brownian path",
-	         "Lu et al. 2022 (2211.01095), section 5", sizeof(sde), options, NULL, NULL},
+	         "Lu et al. 2022 (2211.01095)", sizeof(sde), options, NULL, NULL},
 	.flags_with = flags,
 	.work = 7,
 	.order_with = order,

@@ -4,7 +4,7 @@
  *     x_t/alpha_t = x_s/alpha_s + (down - rho_s) eps + s_noise up z,   rho = sigma/alpha
  *     up = min(rho_t, eta rho_t sqrt(rho_s^2 - rho_t^2)/rho_s),  down = sqrt(rho_t^2 - up^2)
  *
- * eta = 1 is the ancestral sampling of Song and Ermon's noise levels (Song et al. 2021, 2011.13456, eq 47), and
+ * eta = 1 is the ancestral sampling of Song and Ermon's noise levels (Song et al. 2021, 2011.13456), and
  * `ddim` with the same eta is the same step in other letters. Weak order 1.
  * Known answer: on normal data the variance follows V' = (1 + (down/rho_s - 1)(1 - q/(q + rho_s^2)))^2 V + up^2.
  * SPDX-License-Identifier: BSD-3-Clause */

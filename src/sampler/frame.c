@@ -180,7 +180,7 @@ void sf_adams(int n, const double *node, double from, double to, double (*clock)
 	double far = sqrt(5 + 2 * sqrt(10.0 / 7)) / 3, near = sqrt(5 - 2 * sqrt(10.0 / 7)) / 3;
 	double light = (322 - 13 * sqrt(70)) / 900, heavy = (322 + 13 * sqrt(70)) / 900;
 	const double point[5] = {-far, -near, 0, near, far}, weight[5] = {light, heavy, 128.0 / 225, heavy, light};
-	int pieces = clock ? 16 : 1, i, g, j;
+	int pieces = clock ? 64 : 1, i, g, j;
 	double half = (to - from) / (2 * pieces);
 
 	for (j = 0; j < n; j++)

@@ -4,12 +4,12 @@
  * probability-flow ODE from s to t is, with h = lambda_t - lambda_s and m^(k) the derivatives of m by lambda at s,
  *
  *     x_t = a x_s + sum_k w_k h^k m^(k),   w_k = c phi_{k+1}(z),
- *     data:   a = sigma_t/sigma_s,  c = alpha_t h,   z = -h          (Lu et al. 2022, 2211.01095, eq 8)
- *     noise:  a = alpha_t/alpha_s,  c = -sigma_t h,  z = h           (Lu et al. 2022, 2206.00927, eq 3.4)
+ *     data:   a = sigma_t/sigma_s,  c = alpha_t h,   z = -h          (Lu et al. 2022, 2211.01095)
+ *     noise:  a = alpha_t/alpha_s,  c = -sigma_t h,  z = h           (Lu et al. 2022, 2206.00927)
  *     phi_1(z) = (e^z - 1)/z,  phi_{k+1}(z) = (phi_k(z) - 1/k!)/z
  *
  * so that a method is its way to estimate h^k m^(k). At time 0 there is no noise: h is infinite, and the first order
- * alone, x = alpha_t D, is left. The reverse SDE with eta has h stretched by 1 + eta^2 in all weights (and noise).
+ * alone, x = alpha_t D, is left. The reverse SDE with eta has h stretched by 1 + eta in all weights (k-diffusion).
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_SAMPLER_FRAME_H
 #define SF_SAMPLER_FRAME_H

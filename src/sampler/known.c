@@ -3,12 +3,13 @@
  *     x_j <- alpha(t) y_j + sigma(t) z_j   for known j, at the start and after every step, z fresh at each;
  *     x_j <- y_j                           when the sample is done
  *
- * Song et al. 2021 (2011.13456), section 5 and appendix I.2. The score is that of whole data, which makes the rest an approximation:
- * p(x_t | y) is taken for p(x_t | y_t) with y_t drawn along. What is exact: the known part of the result is y, and where
- * known and unknown coordinates are independent the unknown ones are as without it, bit for bit. Unlike the published
- * program, the start is noised as well (alpha y + sigma z, not y), a step's end takes the noise of its end and not that of its
- * start, and a final denoising step reaches the unknown part.
- * How rough: N(0, (1 .8; .8 1)) given x_0 = 1.5 has mean 1.2 and variance 0.36; fine steps of the reverse SDE end at 0.75 and 0.495.
+ * Song et al. 2021 (2011.13456), section 5 and appendix I. The score is that of whole data, which makes the rest an
+ * approximation: p(x_t | y) is taken for p(x_t | y_t) with y_t drawn along. What is exact: the known part of the result is y,
+ * and where known and unknown coordinates are independent the unknown ones are as without it, bit for bit. Unlike the
+ * published program, the start is noised as well (alpha y + sigma z, not y), a step's end takes the noise of its end and not
+ * that of its start, and a final denoising step reaches the unknown part.
+ * How rough: N(0, (1 .8; .8 1)) given x_0 = 1.5 has mean 1.2 and variance 0.36; fine steps of the reverse SDE end at 0.75 and
+ * 0.495.
  * Known answer: N(0, (1 r; r 1)) under Euler-Maruyama has the moments of a linear recursion (tests/check_known.c).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/sampler.h"

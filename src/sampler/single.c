@@ -7,7 +7,7 @@
  *               x_t = a x + w_0 m + w_1 D_1 + w_2 D_2                                       (taylor)
  *               D_1 = (r_2 d_1 - r_1 d_2)/(r_2 - r_1),  D_2 = 2 (d_2 - d_1)/(r_2 - r_1),  d_j = (m_j - m)/r_j
  *
- * with a, w_k of frame.h. Lu et al. 2022 (2206.00927), algorithms 1 and 2, and (2211.01095), section 4.
+ * with a, w_k of frame.h. Lu et al. 2022 (2206.00927, 2211.01095).
  * Known answer: with noise prediction and r_1 = 1/2 order 2 is the dpm_2 of Karras et al. 2022 (2206.00364).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler/frame.h"

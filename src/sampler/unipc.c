@@ -4,7 +4,7 @@
  *     predictor:  x_t = a x_s + w_0 m_s + sum_{k<p} W_k D_k,    sum_{k<p}  r_k^{i-1} W_k = i! w_i,  i = 1 .. p-1
  *     corrector:  x_t = a x_s + w_0 m_s + sum_{k<=p} W_k D_k,   sum_{k<=p} r_k^{i-1} W_k = i! w_i,  i = 1 .. p
  *
- * Zhao et al. 2023 (2302.04867), eqs 3 and 5, with a, w_i, h of frame.h. The output at the predicted state serves
+ * Zhao et al. 2023 (2302.04867), with a, w_i, h of frame.h. The output at the predicted state serves
  * the corrector and the next predictor, so NFE = N; the last step is not corrected. Here a state is corrected at the
  * beginning of the next step: observers see it as predicted. Where a single equation is left the published shortcut
  * W = c/2 (bh1: B = h) or w_0/2 (bh2: B = e^h - 1) stands in; in the solved systems B cancels, so bh1 and bh2 differ
@@ -105,7 +105,7 @@ static int step(const void *st, sf_run *run)
 }
 
 const sf_sampler_class sf_sampler_unipc = {
-	.head = {"unipc", "UniPC: predictor and corrector in lambda", "Zhao et al. 2023 (2302.04867), algorithms 5 to 8",
+	.head = {"unipc", "UniPC: predictor and corrector in lambda", "Zhao et al. 2023 (2302.04867)",
 	         sizeof(unipc), options, NULL, NULL},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = DEPTH,

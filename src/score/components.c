@@ -202,10 +202,10 @@ static int load(sf_ctx *ctx, const char *what, const sf_tensors *file, const cha
 	return SF_OK;
 }
 
-/* Sizes from the tensors mean and var. */
+/* Sizes from the tensors mean and var. The largest tensor must be there before memory is asked for. */
 static int measure(sf_ctx *ctx, const char *what, const sf_tensors *file, int64_t dim[3])
 {
-	const sf_tensor *mean = sf_tensors_find(file, "mean"), *var = sf_tensors_find(file, "var");
+	const sf_tensor *mean = sf_tensors_find(file, "mean"), *var = sf_tensors_find(file, "var"), *basis = sf_tensors_find(file, "basis");
 	const char *format = sf_tensors_meta(file, "format");
 
 	if (!format || strcmp(format, FORMAT) != 0)
@@ -219,6 +219,8 @@ static int measure(sf_ctx *ctx, const char *what, const sf_tensors *file, int64_
 	if (dim[1] > dim[2])
 		return sf_fail(ctx, SF_EFORMAT, "%s: rank %lld is more than the dimension %lld", what, (long long)dim[1],
 		               (long long)dim[2]);
+	if (dim[1] > 0 && (!basis || basis->rank != 3 || basis->dim[0] != dim[0] || basis->dim[1] != dim[1] || basis->dim[2] != dim[2]))
+		return sf_fail(ctx, SF_EFORMAT, "%s: tensor 'basis' is missing or not of the shape that 'mean' and 'var' ask for", what);
 	return SF_OK;
 }
 

@@ -2,7 +2,7 @@
  *
  *     s(x,t) = s_none(x,t) + W (s_cond(x,t) - s_none(x,t))
  *
- * Ho and Salimans 2022 (2207.12598), eq 6, whose weight is W - 1: W = 1 is the conditional score alone, W = 0 the
+ * Ho and Salimans 2022 (2207.12598), whose weight is W - 1: W = 1 is the conditional score alone, W = 0 the
  * unconditional one, W > 1 pushes away from what lacks the condition. Each evaluation costs two, one for W = 0 or 1.
  * It is the score of p_none^(1-W) p_cond^W up to a constant, at each time by itself: the guided scores of two times belong
  * to no common process, so there is no density.
@@ -86,7 +86,7 @@ static void fini(void *state)
 }
 
 static const sf_score_class guided_class = {
-	.head = {"guided", "classifier-free guidance", "Ho and Salimans 2022 (2207.12598), eq 6", sizeof(guided), NULL,
+	.head = {"guided", "classifier-free guidance", "Ho and Salimans 2022 (2207.12598)", sizeof(guided), NULL,
 	         NULL, fini},
 	.eval = eval,
 	.jvp = jvp};

@@ -91,8 +91,8 @@ static int guided_cost(sf_ctx *ctx, sf_row *row)
 	return rc ? rc : sf_row_value(row, report.nfe, 70, 0);
 }
 
-/* Two runs of normal data with independent coordinates, with the first known to be 1.5 and without: the largest deviation of the first
- * from 1.5 or of the second from the other run's. */
+/* Two runs of normal data with independent coordinates, with the first known to be 1.5 and without: the largest deviation
+ * of the first from 1.5 or of the second from the other run's. */
 static int filled(sf_ctx *ctx, sf_row *row, int known)
 {
 	static const unsigned char mask[] = {1, 0};
@@ -133,8 +133,8 @@ static int filled_rest(sf_ctx *ctx, sf_row *row)
 	return filled(ctx, row, 0);
 }
 
-#define HO "Ho and Salimans 2022 (2207.12598), eq 6"
-#define SONG "Song et al. 2021 (2011.13456), appendix I.2"
+#define HO "Ho and Salimans 2022 (2207.12598)"
+#define SONG "Song et al. 2021 (2011.13456), appendix I"
 
 const sf_check sf_checks_condition[] = {
 	{"score", "guided.normals", "guidance between normals of one variance moves the mean by W", HO, guided_score},

@@ -274,13 +274,13 @@ static int same_methods(sf_ctx *ctx, sf_row *row)
 	return alike(ctx, row, specs);
 }
 
-#define DPM "Lu et al. 2022 (2206.00927), algorithms 1 and 2"
-#define DPMPP "Lu et al. 2022 (2211.01095), algorithms 1 and 2"
-#define SDE "Lu et al. 2022 (2211.01095), section 5"
-#define UNIPC "Zhao et al. 2023 (2302.04867), algorithms 5 to 8"
-#define DEIS "Zhang and Chen 2023 (2204.13902), section 3"
+#define DPM "Lu et al. 2022 (2206.00927)"
+#define DPMPP "Lu et al. 2022 (2211.01095)"
+#define SDE "Lu et al. 2022 (2211.01095)"
+#define UNIPC "Zhao et al. 2023 (2302.04867)"
+#define DEIS "Zhang and Chen 2023 (2204.13902)"
 #define IPNDM "Liu et al. 2022 (2202.09778)"
-#define DDIM "Song, Meng and Ermon 2021 (2010.02502), eq 12"
+#define DDIM "Song, Meng and Ermon 2021 (2010.02502)"
 #define EULER "Song et al. 2021 (2011.13456), eq 13"
 #define RUNS "runs of 16 and 64 steps on a mixture: "
 #define CONVERGES "order of convergence: "

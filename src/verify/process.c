@@ -44,6 +44,49 @@ static const golden edm_table[] = {{0.002, 1, 0.002, 0.0632455532033676},
                                    {80, 1, 80, 12.6491106406735},
                                    {0, 0, 0, 0}};
 
+/* From the published formulas in 40 digits: Nichol and Dhariwal's quotient of cosines; Vahdat et al.'s variance and mean; alpha = exp(-3 t^2);
+ * EDM's refit of VP to noise levels 0.002 to 80; and Brownian motion. */
+static const golden cosine_table[] = {
+	{1.0e-5, 0.999999805597202, 0.000623542747997826, 0.197243126905814},
+	{0.001, 0.999979357674536, 0.00642528013566551, 0.209078721484645},
+	{0.1, 0.985947634062768, 0.167054670350849, 0.7276961777321},
+	{0.25, 0.920332636239151, 0.391136598483312, 1.15118928634222},
+	{0.5, 0.702740058941169, 0.711446701840245, 1.77644528792058},
+	{0.75, 0.37983167638539, 0.925055618659908, 2.75519741423855},
+	{0.9946, 0.00841553495936126, 0.999964588758696, 19.2447818413196},
+	{0, 0, 0, 0}};
+static const golden geometric_table[] = {
+	{1.0e-5, 0.999999998437875, 0.00547751076278852, 0.0176760088060597},
+	{0.1, 0.999972504007605, 0.00921897928320676, 0.0297506014175932},
+	{0.25, 0.999812347430005, 0.0201310374398791, 0.0649753503125738},
+	{0.5, 0.997273959543336, 0.0739897714367898, 0.239418759179436},
+	{0.75, 0.962327914461971, 0.271942580883764, 0.911916555566117},
+	{0.9, 0.804604221855019, 0.593827809900896, 2.38165688317735},
+	{1.0, 0.0316232509540058, 0.999499874937461, 101.994604579324},
+	{0, 0, 0, 0}};
+static const golden formula_table[] = {
+	{0.001, 0.9999970000045, 0.00244948606855316, 0.109544511501033},
+	{0.1, 0.970445533548508, 0.241320256952771, 1.09544511501033},
+	{0.25, 0.8290291181804, 0.559205437392223, 1.73205080756888},
+	{0.5, 0.472366552741015, 0.881402200956845, 2.44948974278318},
+	{0.75, 0.184981399907304, 0.982742021940821, 3.0},
+	{1.0, 0.0497870683678639, 0.998759854931772, 3.46410161513775},
+	{0, 0, 0, 0}};
+static const golden edm_vp_table[] = {
+	{0.001, 0.999998000006, 0.001999996000012, 0.112999869440885},
+	{0.1, 0.957330647383954, 0.288994864278622, 1.32250773617152},
+	{0.25, 0.760762199173394, 0.649030720620266, 2.09277812018479},
+	{0.5, 0.334563003767023, 0.942373384869494, 2.96044076230922},
+	{0.75, 0.0850524774354492, 0.99637647306733, 3.62611345023288},
+	{1.0, 0.012499023551926, 0.999921884154082, 4.18726497857224},
+	{0, 0, 0, 0}};
+static const golden edm_ve_table[] = {
+	{4.0e-6, 1.0, 0.002, 1.0},
+	{0.25, 1.0, 0.5, 1.0},
+	{100.0, 1.0, 10.0, 1.0},
+	{6400.0, 1.0, 80.0, 1.0},
+	{0, 0, 0, 0}};
+
 static int published(sf_ctx *ctx, sf_row *row, const char *name, const golden *g)
 {
 	double worst = 0;
@@ -73,7 +116,7 @@ static double variance(const sf_process *p, double t)
 /* Fourth-order central difference. */
 static double slope(double (*f)(const sf_process *p, double t), const sf_process *p, double t)
 {
-	double h = 1e-3 * t;
+	double h = 3e-4 * t;
 
 	return (8 * (f(p, t + h) - f(p, t - h)) - (f(p, t + 2 * h) - f(p, t - 2 * h))) / (12 * h);
 }
@@ -132,16 +175,16 @@ static int semigroup(sf_ctx *ctx, sf_row *row, const char *name)
 		sf_process_phi(rig.process, s, t, &second);
 		sf_process_phi(rig.process, 0, t, &both);
 		sf_worst(&worst, first * second, both, 0);
-		for (j = 0; j <= 400; j++) {
-			double r = s + (t - s) * j / 400;
+		for (j = 0; j <= 800; j++) {
+			double r = s + (t - s) * j / 800;
 
 			sf_process_phi(rig.process, r, t, &phi);
-			sum += (j == 0 || j == 400 ? 1
+			sum += (j == 0 || j == 800 ? 1
 			        : j % 2            ? 4
 			                           : 2) *
 			       phi * phi * sf_process_g2(rig.process, r);
 		}
-		sf_worst(&worst, second * second * variance(rig.process, s) + sum * (t - s) / 1200,
+		sf_worst(&worst, second * second * variance(rig.process, s) + sum * (t - s) / 2400,
 		         variance(rig.process, t), 0);
 	}
 	sf_rig_close(&rig);
@@ -187,18 +230,23 @@ static int prior(sf_ctx *ctx, sf_row *row, const char *name, double tolerance)
 	{                                                                                          \
 		return call;                                                                       \
 	}
-#define MEMBER(id, tolerance)                                                                      \
-	RUN(id, published, published(ctx, row, #id, id##_table))                                   \
-	RUN(id, mean, mean_ode(ctx, row, #id))                                                     \
-	RUN(id, variance, variance_ode(ctx, row, #id))                                             \
-	RUN(id, semigroup, semigroup(ctx, row, #id))                                               \
-	RUN(id, inverse, inverse(ctx, row, #id))                                                   \
-	RUN(id, prior, prior(ctx, row, #id, tolerance))
+#define MEMBER(id, spec, tolerance)                                                                \
+	RUN(id, published, published(ctx, row, spec, id##_table))                                  \
+	RUN(id, mean, mean_ode(ctx, row, spec))                                                    \
+	RUN(id, variance, variance_ode(ctx, row, spec))                                            \
+	RUN(id, semigroup, semigroup(ctx, row, spec))                                              \
+	RUN(id, inverse, inverse(ctx, row, spec))                                                  \
+	RUN(id, prior, prior(ctx, row, spec, tolerance))
 
-MEMBER(ve, 1e-4)
-MEMBER(vp, 5e-5)
-MEMBER(subvp, 1e-4)
-MEMBER(edm, 4e-5)
+MEMBER(ve, "ve", 1e-4)
+MEMBER(vp, "vp", 5e-5)
+MEMBER(subvp, "subvp", 1e-4)
+MEMBER(edm, "edm", 4e-5)
+MEMBER(cosine, "cosine", 6e-5)
+MEMBER(geometric, "geometric-vp", 8e-4)
+MEMBER(formula, "formula", 7e-4)
+MEMBER(edm_vp, "edm:schedule=vp,scaling=vp", 4e-5)
+MEMBER(edm_ve, "edm:schedule=ve", 4e-5)
 
 static int subvp_below(sf_ctx *ctx, sf_row *row)
 {
@@ -248,24 +296,29 @@ static int vp_levels(sf_ctx *ctx, sf_row *row)
 
 #define SONG_C "Song et al. 2021 (2011.13456), appendix C"
 #define EDM_1 "Karras et al. 2022 (2206.00364), table 1"
-#define ROW(id, name, what, ref, run) {"process", #id "." name, what, ref, id##_##run}
-#define ROWS(id, ref)                                                                              \
-	ROW(id, "published", "largest deviation of alpha, sigma, g from the formulas", ref,        \
+#define ROW(id, name, what, ref, run) {"process", name, what, ref, id##_##run}
+#define ROWS(id, prefix, ref)                                                                              \
+	ROW(id, prefix "published", "largest deviation of alpha, sigma, g from the formulas", ref,        \
 	    published),                                                                            \
-	ROW(id, "mean-ode", "d ln alpha/dt = F, by differences", "linear SDE, mean", mean),        \
-	ROW(id, "variance-ode", "d sigma^2/dt = 2 F sigma^2 + g^2, by differences",                \
+	ROW(id, prefix "mean-ode", "d ln alpha/dt = F, by differences", "linear SDE, mean", mean),        \
+	ROW(id, prefix "variance-ode", "d sigma^2/dt = 2 F sigma^2 + g^2, by differences",                \
 	    "linear SDE, variance", variance),                                                     \
-	ROW(id, "semigroup", "two stages have the mean and variance of one", "Chapman-Kolmogorov", \
+	ROW(id, prefix "semigroup", "two stages have the mean and variance of one", "Chapman-Kolmogorov", \
 	    semigroup),                                                                            \
-	ROW(id, "inverse", "t(sigma/alpha) and ln SNR undo the schedule", "inverse function",      \
+	ROW(id, prefix "inverse", "t(sigma/alpha) and ln SNR undo the schedule", "inverse function",      \
 	    inverse),                                                                              \
-	ROW(id, "prior", "spread at T over that of the prior, data of spread 0.5", ref, prior)
+	ROW(id, prefix "prior", "spread at T over that of the prior, data of spread 0.5", ref, prior)
 
 const sf_check sf_checks_process[] = {
-	ROWS(ve, SONG_C),
-	ROWS(vp, SONG_C),
-	ROWS(subvp, SONG_C),
-	ROWS(edm, EDM_1),
+	ROWS(ve, "ve.", SONG_C),
+	ROWS(vp, "vp.", SONG_C),
+	ROWS(subvp, "subvp.", SONG_C),
+	ROWS(edm, "edm.", EDM_1),
+	ROWS(cosine, "cosine.", "Nichol and Dhariwal 2021 (2102.09672)"),
+	ROWS(geometric, "geometric-vp.", "Vahdat, Kreis, Kautz 2021 (2106.05931)"),
+	ROWS(formula, "formula.", "linear SDE of given alpha and sigma"),
+	ROWS(edm_vp, "edm.vp-", EDM_1),
+	ROWS(edm_ve, "edm.ve-", EDM_1),
 	{"process", "vp.noise-levels", "sigma/alpha and its inverse at EDM's values", EDM_1,
 	 vp_levels},
 	{"process", "subvp.below-vp", "largest ratio of sub-VP's to VP's sigma is at most 1",

@@ -319,9 +319,9 @@ WEAK(3m, "dpmpp-sde:solver=3m", LOG, 1, 128, 2)
 WEAK(euler, "euler-ancestral", KARRAS, 0, 128, 1)
 WEAK(dpm2, "dpm2:eta=1", KARRAS, 0, 128, 2)
 
-#define SDE "Lu et al. 2022 (2211.01095), section 5"
+#define SDE "Lu et al. 2022 (2211.01095)"
 #define SONG "Song et al. 2021 (2011.13456), appendix F"
-#define DDIM "Song, Meng and Ermon 2021 (2010.02502), eq 16"
+#define DDIM "Song, Meng and Ermon 2021 (2010.02502)"
 #define EDM "Karras et al. 2022 (2206.00364)"
 #define VARIANCE "variance of 24 steps on normal data: "
 #define ORDER "weak order: "

@@ -13,6 +13,7 @@ static const sf_check *const tables[] = {
 	sf_checks_cld,
 	sf_checks_walk,
 	sf_checks_score,
+	sf_checks_fitted,
 	sf_checks_grid,
 	sf_checks_sampler,
 	sf_checks_sampler_order,

@@ -15,6 +15,7 @@ extern const sf_check sf_checks_process[];
 extern const sf_check sf_checks_cld[];
 extern const sf_check sf_checks_walk[];
 extern const sf_check sf_checks_score[];
+extern const sf_check sf_checks_fitted[];
 extern const sf_check sf_checks_grid[];
 extern const sf_check sf_checks_sampler[];
 extern const sf_check sf_checks_sampler_order[];

@@ -6,7 +6,7 @@
 passes "--help" sf --help
 commands=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' stdout)
 [ "$(echo "$commands" | wc -w)" -ge 8 ] && ok "commands are listed" || not_ok "commands are listed: $commands"
-for c in train sample evaluate plot verify list inspect data bench variance; do
+for c in train sample evaluate plot verify list inspect data bench variance fit compare; do
 	echo "$commands" | grep -qx $c && ok "$c is listed" || not_ok "$c is listed"
 done
 passes "--version" sf --version
@@ -36,7 +36,7 @@ done
 refuses 1 "no command given"
 refuses 1 "did you mean 'verify'" verfy
 refuses 1 "did you mean 'sample'" sampel
-for later in likelihood fit compare import export; do
+for later in likelihood import export; do
 	refuses 1 "unknown command '$later'" $later
 done
 refuses 1 "missing operand" train

@@ -23,7 +23,7 @@ static void process(const char *alpha, const char *sigma)
 		return;
 	if (sf_process_new(fuzz_ctx(), sf_spec(p), &again) < 0 || strcmp(sf_spec(p), sf_spec(again)) != 0)
 		abort();
-	if (!(sf_process_alpha(p, .5) > 0) && isnan(sf_process_time_of_ratio(p, .3)))
+	if (isnan(sf_process_time_of_ratio(p, .3)) || !(sf_process_alpha(p, sf_process_horizon(p)) > 0))
 		abort();
 	sf_process_free(p);
 	sf_process_free(again);
