@@ -1,5 +1,5 @@
-/* check_bound.c: the variational bound against its closed form on normal data; bits per dimension; latents in between.
- * SPDX-License-Identifier: BSD-3-Clause */
+/* check_bound.c: the variational bound against its closed form on normal data; bits per dimension; latents in
+ * between. SPDX-License-Identifier: BSD-3-Clause */
 #include "model_case.h"
 #include "support.h"
 
@@ -41,12 +41,13 @@ static void open_score(const char *p, const char *s, int64_t d)
 static const char *const processes[] = {"vp", "subvp", "ve", "edm"};
 enum { PROCESSES = 4, M = 3000 };
 
-/* The importance weights that Song et al. 2021b tabulate: int g^2/sigma^2 dt from 1e-5 is the fall of lambda, and their
- * quantiles of t are even parts of it. */
+/* The importance weights that Song et al. 2021b tabulate: int g^2/sigma^2 dt from 1e-5 is the fall of lambda, and
+ * their quantiles of t are even parts of it. */
 START_TEST(importance_sampling)
 {
 	static const double total[] = {23.8644723654695, 37.6789457319341, 17.0342160389686};
-	static const double quantile[2][3] = {{1.07701403e-4, .114421449, .872627659}, {6.54336947e-5, .0305502284, .789807375}};
+	static const double quantile[2][3] = {{1.07701403e-4, .114421449, .872627659}, {6.54336947e-5, .0305502284,
+	                                                                                .789807375}};
 	static const double part[] = {.1, .5, .9};
 	double top, range;
 	int i;
@@ -60,8 +61,8 @@ START_TEST(importance_sampling)
 }
 END_TEST
 
-/* Data N(m, S^2) at x, with r = (sigma/alpha)^2: E|z - eps|^2 = (S^4 + r (x - m)^2)/(S^2 + r)^2, whose half integral over
- * ln r is H(r_T) - H(r_0). */
+/* Data N(m, S^2) at x, with r = (sigma/alpha)^2: E|z - eps|^2 = (S^4 + r (x - m)^2)/(S^2 + r)^2, whose half integral
+ * over ln r is H(r_T) - H(r_0). */
 static double antiderivative(double r, double S2, double e2)
 {
 	return .5 * (log(r / (S2 + r)) + S2 / (S2 + r) - e2 / (S2 + r));
@@ -157,6 +158,45 @@ START_TEST(bounds_a_mixture) /* from below, and closely where the score is exact
 	assert_close(wrong, -.5 * (.09 + log(2 * SF_PI * 4)), 0, 5 * se + 5e-3);
 	sf_score_free(s);
 	sf_process_free(p);
+}
+END_TEST
+
+enum { TIMES = 40, ENDS = TIMES / 8 + 1 };
+static double seen[3 * (TIMES + ENDS)];
+
+static int look(void *user, int64_t n, const double *x, const double *t, double *out)
+{
+	int64_t i;
+
+	(void)user;
+	for (i = 0; i < n; i++) {
+		out[i] = -x[i];
+		seen[i] = t[i];
+	}
+	return SF_OK;
+}
+
+START_TEST(a_time_in_each_part) /* of lambda's range, different ones for each sample */
+{
+	double x[3] = {.1, .2, .3}, top, range;
+	sf_bound b[3];
+	int i, q;
+
+	assert_ok(ctx, sf_process_new(ctx, processes[_i], &process));
+	assert_ok(ctx, sf_score_from_function(ctx, process, 1, look, NULL, NULL, &score));
+	run.n = 3;
+	assert_ok(ctx, sf_likelihood_bound(score, &run, TIMES, x, b));
+	top = sf_process_logsnr(process, sf_process_t_train(process));
+	range = top - sf_process_logsnr(process, sf_process_horizon(process));
+	for (q = 0; q < TIMES; q++)
+		for (i = 0; i < 3; i++) {
+			double part = (top - sf_process_logsnr(process, seen[3 * q + i])) / range * TIMES;
+
+			ck_assert_msg(part > q - 1e-6 && part < q + 1 + 1e-6, "time %d of sample %d is in part %g", q, i, part);
+			ck_assert(i == 0 || seen[3 * q + i] != seen[3 * q]);
+		}
+	for (q = 3 * TIMES; q < 3 * (TIMES + ENDS); q++)
+		ck_assert(seen[q] == sf_process_t_train(process));
 }
 END_TEST
 
@@ -281,7 +321,8 @@ START_TEST(network_density)
 	enum { POINTS = 401 };
 	static double x[POINTS], w[4096];
 	static sf_logp l[POINTS];
-	sf_model m = make_model(ctx, "mlp:width=8,depth=1,embed-width=4", "edm:sigma-max=5", _i ? "energy" : "edm", 1, dim, 0);
+	sf_model m = make_model(ctx, "mlp:width=8,depth=1,embed-width=4", "edm:sigma-max=5", _i ? "energy" : "edm", 1, dim,
+	                        0);
 	double sum = 0, second = 0, h = _i ? .15 : .1, off = 0;
 	int64_t trainable, total, i;
 
@@ -358,6 +399,7 @@ int main(void)
 	tcase_add_loop_test(t, importance_sampling, 0, 3);
 	tcase_add_loop_test(t, closed_form, 0, PROCESSES);
 	tcase_add_test(t, bounds_a_mixture);
+	tcase_add_loop_test(t, a_time_in_each_part, 0, PROCESSES);
 	tcase_add_test(t, equal_bytes);
 	tcase_add_test(t, refused);
 	tcase_add_loop_test(t, cells, 0, 4);

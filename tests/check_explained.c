@@ -60,7 +60,8 @@ static int measure(int models, double t)
 	return sf_metric_explained(net, models, model, N, x, POINTS, 3, 0, t, e);
 }
 
-/* An affine network that is the exact Gaussian of one level is explained whole; one that is 1/1.1 of it all but a hundredth of 1.1^2. */
+/* An affine network that is the exact Gaussian of one level is explained whole; one that is 1/1.1 of it all but a
+ * hundredth of 1.1^2. */
 START_TEST(affine_network)
 {
 	static const int64_t dim[1] = {D};
@@ -147,8 +148,8 @@ START_TEST(zero_model)
 }
 END_TEST
 
-/* The points are records plus noise, evenly chosen: with one record and next to no noise, and a model that differs by a constant.
- * 1 - |c|^2/|s|^2 at x = alpha y. */
+/* The points are records plus noise, evenly chosen: with one record and next to no noise, and a model that differs by
+ * a constant. 1 - |c|^2/|s|^2 at x = alpha y. */
 static int shifted(void *user, int64_t n, const double *at, const double *t, double *out)
 {
 	int64_t i;
@@ -166,10 +167,10 @@ START_TEST(points)
 	int i, j;
 
 	assert_ok(ctx, sf_process_new(ctx, "vp", &p));
-	alpha = sf_process_alpha(p, 1e-9);
+	alpha = sf_process_alpha(p, 1e-12);
 	assert_ok(ctx, sf_score_from_function(ctx, p, D, shifted, &zero, NULL, &net));
 	assert_ok(ctx, sf_score_from_function(ctx, p, D, shifted, &c, NULL, &model[0]));
-	assert_ok(ctx, measure(1, 1e-9)); /* sigma = 1e-5 */
+	assert_ok(ctx, measure(1, 1e-12)); /* sigma = 3e-7 */
 	for (i = 0; i < N; i++) { /* 1100/50: each record 22 times */
 		double size = 0, v;
 
@@ -179,9 +180,9 @@ START_TEST(points)
 		want += v / N;
 		square += v * v / N;
 	}
-	assert_close(e[0].score, want, 1e-4, 0);
+	assert_close(e[0].score, want, 1e-5, 0);
 	se = sqrt((square - want * want) / (POINTS - 1));
-	assert_close(e[0].score_se, se, 1e-3, 0);
+	assert_close(e[0].score_se, se, 1e-5, 0);
 }
 END_TEST
 

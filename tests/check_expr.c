@@ -1,4 +1,5 @@
-/* check_expr.c: formulas: values against C's own, slopes against differences and closed forms, precedence, and what is refused.
+/* check_expr.c: formulas: values against C's own, slopes against differences and closed forms, precedence, and what
+ * is refused.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/expr.h"
 #include "support.h"
@@ -32,11 +33,33 @@ START_TEST(precedence)
 	static const struct {
 		const char *text;
 		double v; /* at t = 3 */
-	} row[] = {
-		{"1", 1}, {"t", 3}, {" \t 2 + 3*4 ", 14}, {"2-3-4", -5}, {"2/4/2", .25}, {"(2-3)*4", -4}, {"-t^2", -9},
-		{"(-t)^2", 9}, {"2^3^2", 512}, {"2^-1", .5}, {"--2", 2}, {"-+-2", 2}, {"2*-3", -6}, {"1e-2", .01}, {".5", .5},
-		{"5.", 5}, {"2E+1", 20}, {"2e", NAN}, {"1+2*t^2/6-4", 0}, {"t*t*t", 27}, {"(((t)))", 3}, {"-2^2", -4}, {"t^0.5", 1.7320508075688772},
-		{"+t", 3}, {"6/2*3", 9}, {"2*e", 2 * 2.718281828459045}, {"pi", SF_PI}};
+	} row[] = {{"1", 1},
+		   {"t", 3},
+		   {" \t 2 + 3*4 ", 14},
+		   {"2-3-4", -5},
+		   {"2/4/2", .25},
+		   {"(2-3)*4", -4},
+		   {"-t^2", -9},
+		   {"(-t)^2", 9},
+		   {"2^3^2", 512},
+		   {"2^-1", .5},
+		   {"--2", 2},
+		   {"-+-2", 2},
+		   {"2*-3", -6},
+		   {"1e-2", .01},
+		   {".5", .5},
+		   {"5.", 5},
+		   {"2E+1", 20},
+		   {"2e", NAN},
+		   {"1+2*t^2/6-4", 0},
+		   {"t*t*t", 27},
+		   {"(((t)))", 3},
+		   {"-2^2", -4},
+		   {"t^0.5", 1.7320508075688772},
+		   {"+t", 3},
+		   {"6/2*3", 9},
+		   {"2*e", 2 * 2.718281828459045},
+		   {"pi", SF_PI}};
 	size_t i;
 
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
@@ -56,8 +79,9 @@ START_TEST(functions)
 	static const struct {
 		const char *name;
 		double (*f)(double x);
-	} row[] = {{"exp", exp}, {"log", log}, {"sqrt", sqrt}, {"sin", sin}, {"cos", cos}, {"tan", tan}, {"sinh", sinh}, {"cosh", cosh},
-	           {"tanh", tanh}, {"asin", asin}, {"acos", acos}, {"atan", atan}, {"expm1", expm1}, {"log1p", log1p}, {"abs", fabs}};
+	} row[] = {{"exp", exp},   {"log", log},   {"sqrt", sqrt},   {"sin", sin},     {"cos", cos},
+		   {"tan", tan},   {"sinh", sinh}, {"cosh", cosh},   {"tanh", tanh},   {"asin", asin},
+		   {"acos", acos}, {"atan", atan}, {"expm1", expm1}, {"log1p", log1p}, {"abs", fabs}};
 	size_t i;
 
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
@@ -69,7 +93,9 @@ START_TEST(functions)
 			double (*f)(double x) = row[i].f, x = .3 * t;
 
 			ck_assert(value(text, t, &slope) == f(x));
-			assert_close(slope, .3 * (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h), 1e-10, 1e-10);
+			assert_close(slope,
+				     .3 * (8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h),
+				     1e-10, 1e-10);
 		}
 	}
 }
@@ -112,19 +138,33 @@ START_TEST(refused)
 	static const struct {
 		const char *text, *say;
 		int code;
-	} row[] = {{"", "the end", SF_EINVAL}, {"1+", "the end", SF_EINVAL}, {"(1", "')'", SF_EINVAL}, {"1)", "an operator or the end", SF_EINVAL},
-	           {"1 2", "character 3", SF_EINVAL}, {"x", "unknown name 'x'", SF_ENAME}, {"sin t", "'(' after", SF_EINVAL},
-	           {"sin()", "a number", SF_EINVAL}, {"foo(t)", "unknown name 'foo'", SF_ENAME}, {"t$", "'$'", SF_EINVAL}, {"1..2", "a number", SF_EINVAL},
-	           {"*t", "'*'", SF_EINVAL}, {"t\x80", "'?'", SF_EINVAL}, {"1e999", "a number", SF_EINVAL}, {"0x10", "an operator", SF_EINVAL},
-	           {"inf", "unknown name 'inf'", SF_ENAME}, {"expm1(t", "')'", SF_EINVAL}, {"verylongnamethatisnone", "a known name", SF_EINVAL}};
+	} row[] = {{"", "the end", SF_EINVAL},
+		   {"1+", "the end", SF_EINVAL},
+		   {"(1", "')'", SF_EINVAL},
+		   {"1)", "an operator or the end", SF_EINVAL},
+		   {"1 2", "character 3", SF_EINVAL},
+		   {"x", "unknown name 'x'", SF_ENAME},
+		   {"sin t", "'(' after", SF_EINVAL},
+		   {"sin()", "a number", SF_EINVAL},
+		   {"foo(t)", "unknown name 'foo'", SF_ENAME},
+		   {"t$", "'$'", SF_EINVAL},
+		   {"1..2", "a number", SF_EINVAL},
+		   {"*t", "'*'", SF_EINVAL},
+		   {"t\x80", "'?'", SF_EINVAL},
+		   {"1e999", "a number", SF_EINVAL},
+		   {"0x10", "an operator", SF_EINVAL},
+		   {"inf", "unknown name 'inf'", SF_ENAME},
+		   {"expm1(t", "')'", SF_EINVAL},
+		   {"verylongnamethatisnone", "a known name", SF_EINVAL}};
 	char deep[600], wide[1200];
 	size_t i;
 	sf_expr e;
 
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
-		ck_assert_msg(sf_expr_parse(ctx, "thing 'x'", row[i].text, &e) == row[i].code, "'%s': %s", row[i].text, sf_ctx_message(ctx));
-		ck_assert_msg(strstr(sf_ctx_message(ctx), row[i].say) && strstr(sf_ctx_message(ctx), "thing 'x'"), "'%s': %s", row[i].text,
-		              sf_ctx_message(ctx));
+		ck_assert_msg(sf_expr_parse(ctx, "thing 'x'", row[i].text, &e) == row[i].code, "'%s': %s",
+			      row[i].text, sf_ctx_message(ctx));
+		ck_assert_msg(strstr(sf_ctx_message(ctx), row[i].say) && strstr(sf_ctx_message(ctx), "thing 'x'"),
+			      "'%s': %s", row[i].text, sf_ctx_message(ctx));
 	}
 	memset(deep, '(', 500);
 	strcpy(deep + 500, "t");

@@ -1,4 +1,5 @@
-/* check_fit.c: Gaussians and mixtures fitted to points: covariances against sums by hand, conventions, k-means, bytes, what is refused.
+/* check_fit.c: Gaussians and mixtures fitted to points: covariances against sums by hand, conventions, k-means,
+ * bytes, what is refused.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/components.h"
 #include "support.h"
@@ -65,7 +66,8 @@ static void blobs(double *x, double spread)
 	sf_noise_normal_d(ctx, key, 0, 0, N * D, x);
 	for (i = 0; i < N; i++)
 		for (j = 0; j < D; j++)
-			x[i * D + j] = (j == blob(i)) * 10 + 3 + spread * (1 + j) * x[i * D + j] + (j > 0 ? .5 * spread * x[i * D + j - 1] : 0);
+			x[i * D + j] = (j == blob(i)) * 10 + 3 + spread * (1 + j) * x[i * D + j] +
+				       (j > 0 ? .5 * spread * x[i * D + j - 1] : 0);
 }
 
 static const double square[] = {0, 0, 2, 0, 0, 2, 2, 2};
@@ -153,7 +155,8 @@ START_TEST(clusters)
 			assert_close(c.mean[k * D + j], mean[j] / count, 1e-12, 0);
 		for (i = 0; i < N; i++)
 			if (blob(i) == of)
-				sum += (x[i * D + 1] - mean[1] / count) * (x[i * D + 2] - mean[2] / count) / (count - 1);
+				sum += (x[i * D + 1] - mean[1] / count) * (x[i * D + 2] - mean[2] / count) /
+				       (count - 1);
 		assert_close(entry(k, 1, 2), sum, 1e-10, 1e-13);
 	}
 	ck_assert(seen[0] == 1 && seen[1] == 1 && seen[2] == 1 && seen[3] == 1);

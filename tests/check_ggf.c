@@ -105,7 +105,7 @@ typedef struct times {
 	double t[64];
 } times;
 
-static int listen(void *user, int64_t n, const double *x, const double *t, double *out)
+static int listen_times(void *user, int64_t n, const double *x, const double *t, double *out)
 {
 	times *w = user;
 	int64_t j;
@@ -133,7 +133,7 @@ START_TEST(next_step)
 
 		snprintf(spec, sizeof spec, "ggf:noise=published,rtol=0.1,previous=false,h-init=2,safety=0.8,exponent=0.7,norm=%s", norm[k]);
 		r = open_rig("edm", NULL, 0, spec);
-		assert_ok(r.ctx, sf_score_from_function(r.ctx, r.process, 2, listen, &w, NULL, &r.score));
+		assert_ok(r.ctx, sf_score_from_function(r.ctx, r.process, 2, listen_times, &w, NULL, &r.score));
 		sf_noise_normal_d(r.ctx, key, 0, 0, 2, z);
 		for (j = 0; j < 2; j++) {
 			double k1 = -h * 2 * x[j] / 80 + sqrt(2 * 160) * z[j], x1 = x[j] + k1, k2 = -h * 2 * x1 / 78 + sqrt(2 * 156) * z[j];

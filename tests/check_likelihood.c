@@ -1,45 +1,7 @@
 /* check_likelihood.c: densities by the probability-flow ODE against closed forms.
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "likelihood_rig.h"
 #include "score/score.h"
-#include "support.h"
-
-#include <scorefield/likelihood.h>
-
-#include <math.h>
-#include <string.h>
-
-static sf_ctx *ctx;
-static sf_process *process;
-static sf_score *score;
-static sf_likelihood_run run;
-
-static void setup(void)
-{
-	ctx = ck_ctx();
-	process = NULL;
-	score = NULL;
-	sf_likelihood_defaults(&run);
-	run.n = 1;
-	run.solver = "rk45:rtol=1e-10,atol=1e-10";
-}
-
-static void teardown(void)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	sf_ctx_free(ctx);
-}
-
-static void open_score(const char *p, const char *s, int64_t d)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	score = NULL;
-	process = NULL;
-	assert_ok(ctx, sf_process_new(ctx, p, &process));
-	if (s)
-		assert_ok(ctx, sf_score_new(ctx, s, process, d, &score));
-}
 
 /* Normal data with the exact score, computed to 12 digits from R^2 = V_T/V_0. */
 START_TEST(normal_data)
@@ -48,7 +10,8 @@ START_TEST(normal_data)
 		const char *process, *score;
 		double x, z, logp, scale, bits;
 	} golden[] = {
-		{"ve:sigma-min=0.01,sigma-max=50", "gaussian:mean=0.5,std=0.25", .1, -79.4370650155, -.795480628647, 256, 9.14763595807},
+		{"ve:sigma-min=0.01,sigma-max=50", "gaussian:mean=0.5,std=0.25", .1, -79.4370650155, -.795480628647, 256,
+		 9.14763595807},
 		{"vp", "gaussian:mean=0.2,std=0.5", -.3, -.998667786255, -.724477722704, 128, 8.04520041778},
 		{"subvp", "gaussian:mean=0.2,std=0.5", -.3, -.998648195674, -.724477749537, 128, 8.04520045649}};
 	sf_view view;
@@ -69,9 +32,6 @@ START_TEST(normal_data)
 END_TEST
 
 /* Whatever the score's density, the integral is what its logarithm falls by along the path. */
-#define ROTATED "gaussian:mean=0.3:-1,std=0.5:2,rho=0.6"
-#define THREE "mixture:weights=1:2:3,means=0:0:1:1:-1:2,std=0.3:0.5:0.2"
-enum { N = 5, D = 3 };
 static const struct {
 	const char *process, *score;
 	int64_t d;
@@ -88,14 +48,6 @@ static const struct {
              {"cld:eps=0", THREE, 2, {0, 0, 1, 1, -1, 2, .5, .5, 1, 0}, .2},
              {"ddpm", "mixture:preset=skewed", 1, {-1, .6, 1.5, .2, -.3}, .2}};
 enum { SMOOTH = sizeof cases / sizeof *cases - 1 /* ddpm's rate jumps from level to level */ };
-
-static void points(int64_t count, double *x)
-{
-	int64_t i;
-
-	for (i = 0; i < count; i++)
-		x[i] = 1.2 * sin(2.3 * (double)i + 1);
-}
 
 /* N states of case c, (N,k,d): velocities near those at the start */
 static int64_t states(int c, double *u)
@@ -149,7 +101,7 @@ START_TEST(exact_density)
 }
 END_TEST
 
-START_TEST(jumps) /* a step that crosses several levels sees one rate of each stage only: an error of the order of a level's length */
+START_TEST(jumps) /* a step across levels sees one rate a stage: an error of the order of the length of a level */
 {
 	open_score("ddpm", "mixture:preset=skewed", 1);
 	run.solver = NULL;
@@ -230,136 +182,6 @@ START_TEST(velocities) /* independent of the position in the model, so that ever
 }
 END_TEST
 
-START_TEST(all_signs) /* Rademacher probes have the right mean: all of them together are exact */
-{
-	double exact[N], mean[N], u[N * 4], probe[16 * 4], x[4] = {.3, -.2, .5, .1};
-	int q, j, size;
-	int64_t k;
-
-	open_score(_i ? "cld:eps=0" : "vp", "mixture:weights=1:2:3,means=0:0:1:1:-1:2,std=0.3:0.5:0.2", 2);
-	k = sf_process_blocks(process);
-	size = (int)(2 * k);
-	for (q = 0; q < 1 << size; q++)
-		for (j = 0; j < size; j++)
-			probe[q * size + j] = q >> j & 1 ? -1 : 1;
-	run.start = .01;
-	memcpy(u, x, sizeof x);
-	assert_ok(ctx, sf_encode(score, &run, u, exact, NULL));
-	memcpy(u, x, sizeof x);
-	run.trace = SF_TRACE_RADEMACHER;
-	run.probes = 1 << size;
-	run.probe = probe;
-	assert_ok(ctx, sf_encode(score, &run, u, mean, NULL));
-	assert_close(mean[0], exact[0], 1e-9, 1e-9);
-	run.probes = 1; /* and one alone is not */
-	memcpy(u, x, sizeof x);
-	assert_ok(ctx, sf_encode(score, &run, u, mean, NULL));
-	ck_assert(fabs(mean[0] - exact[0]) > 1e-3);
-}
-END_TEST
-
-START_TEST(diagonal_jacobian) /* one Rademacher probe is exact; a normal one is not */
-{
-	double x[3] = {.3, -.2, .5};
-	sf_logp exact, one;
-
-	open_score("vp", "gaussian:mean=0.1:0.2:0.3,std=0.5:1:2", 3);
-	assert_ok(ctx, sf_likelihood(score, &run, x, &exact, NULL, NULL));
-	run.trace = SF_TRACE_RADEMACHER;
-	assert_ok(ctx, sf_likelihood(score, &run, x, &one, NULL, NULL));
-	assert_close(one.logp, exact.logp, 1e-9, 0);
-	run.trace = SF_TRACE_NORMAL;
-	assert_ok(ctx, sf_likelihood(score, &run, x, &one, NULL, NULL));
-	ck_assert(fabs(one.logp - exact.logp) > 1e-3);
-}
-END_TEST
-
-START_TEST(random_probes) /* mean and variance of many estimates at one point: 2 (sum of squares) off the diagonal, or of all */
-{
-	enum { M = 1000 };
-	static double x[2 * M];
-	static sf_logp l[M];
-	double exact, sum = 0, square = 0, se, variance[2];
-	int i, kind;
-
-	open_score("vp", "gaussian:mean=0,std=0.5:2,rho=0.8", 2);
-	for (i = 0; i < M; i++)
-		x[2 * i] = .4;
-	run.solver = "rk45:rtol=1e-5,atol=1e-5";
-	assert_ok(ctx, sf_likelihood(score, &run, x, l, NULL, NULL));
-	exact = l[0].divergence;
-	run.n = M;
-	for (kind = 0; kind < 2; kind++) {
-		run.trace = kind ? SF_TRACE_NORMAL : SF_TRACE_RADEMACHER;
-		assert_ok(ctx, sf_likelihood(score, &run, x, l, NULL, NULL));
-		for (sum = square = 0, i = 0; i < M; i++) {
-			sum += l[i].divergence - exact;
-			square += (l[i].divergence - exact) * (l[i].divergence - exact);
-		}
-		variance[kind] = square / M;
-		se = sqrt(variance[kind] / M);
-		ck_assert_msg(fabs(sum / M) < 5 * se, "mean off by %g, standard error %g", sum / M, se);
-	}
-	/* the integrated Jacobian is symmetric, diag(l1, l2) turned by q; l = ln of the growth of each axis */
-	{
-		double T = 1, t0 = 1e-5, c11 = .25, c22 = 4, c12 = .8, mid = (c11 + c22) / 2, l1, l2, grow[2], cosine2, off, lam[2];
-		double r = hypot((c11 - c22) / 2, c12);
-		double a0 = sf_process_alpha(process, t0), s0 = sf_process_sigma(process, t0), aT = sf_process_alpha(process, T),
-		       sT = sf_process_sigma(process, T);
-
-		lam[0] = mid + r;
-		lam[1] = mid - r;
-		for (i = 0; i < 2; i++) /* int of half g^2 times the eigenvalue of -J: ln R - int F */
-			grow[i] = .5 * log((aT * aT * lam[i] + sT * sT) / (a0 * a0 * lam[i] + s0 * s0)) - log(aT / a0);
-		l1 = grow[0];
-		l2 = grow[1];
-		cosine2 = (c11 - c22) / 2 / r; /* cos 2q of the first axis */
-		off = (l1 - l2) / 2 * sqrt(1 - cosine2 * cosine2);
-		assert_close(variance[0], 4 * off * off, 5 * sqrt(1.0 / M), 0); /* (2 off e1 e2)^2 is the same for all signs */
-		assert_close(variance[1], 2 * (l1 * l1 + l2 * l2), 5 * sqrt(14.0 / M), 0);
-	}
-}
-END_TEST
-
-START_TEST(equal_bytes) /* for any threads and any cut */
-{
-	static const int trace[] = {SF_TRACE_EXACT, SF_TRACE_RADEMACHER, SF_TRACE_NORMAL};
-	double x[7 * 2], z[7 * 4], part[7 * 4];
-	sf_logp whole[7], l[7];
-	int threads, k;
-	int64_t cut, size;
-
-	open_score(_i == 1 ? "cld:eps=0" : "vp", "mixture:weights=1:2:3,means=0:0:1:1:-1:2,std=0.3:0.5:0.2", 2);
-	size = 2 * sf_process_blocks(process);
-	points(14, x);
-	run.solver = NULL;
-	run.trace = trace[_i];
-	run.probes = 3;
-	run.seed = 11;
-	run.first_sample = 100;
-	run.n = 7;
-	assert_ok(ctx, sf_likelihood(score, &run, x, whole, z, NULL));
-	for (threads = 1; threads <= 3; threads++)
-		for (cut = 1; cut <= 7; cut += 2) {
-			assert_ok(ctx, sf_ctx_set_threads(ctx, threads));
-			for (k = 0; k < 7; k += (int)cut) {
-				run.first_sample = 100 + (uint64_t)k;
-				run.n = 7 - k < cut ? 7 - k : cut;
-				assert_ok(ctx, sf_likelihood(score, &run, x + 2 * k, l + k, part + size * k, NULL));
-			}
-			ck_assert(memcmp(l, whole, sizeof l) == 0);
-			ck_assert(memcmp(part, z, 7 * (size_t)size * sizeof *z) == 0);
-		}
-	run.n = 7;
-	run.first_sample = 100;
-	run.solver = "rk45:batch=true"; /* one step size for all: the same numbers to the tolerance alone */
-	assert_ok(ctx, sf_likelihood(score, &run, x, l, part, NULL));
-	for (k = 0; k < 7; k++)
-		assert_close(l[k].logp, whole[k].logp, 0, 1e-2);
-	ck_assert(memcmp(l, whole, sizeof l) != 0);
-}
-END_TEST
-
 START_TEST(there_and_back)
 {
 	double x[2 * N * D], u[2 * N * D], ode[2 * N * D];
@@ -391,7 +213,7 @@ END_TEST
 
 /* ---- scores that have no density of their own ---- */
 
-typedef struct affine { /* s = c phi(x) of a process that pulls towards the law of score phi, phi = x - x^3 or -(pi/2) tanh(pi x/2) */
+typedef struct affine { /* s = c phi(x) of a law pi, phi = d log pi/dx = x - x^3 or -(pi/2) tanh(pi x/2) */
 	double c;
 	int well, broken;
 } affine;
@@ -428,7 +250,8 @@ static int pull_jvp(sf_score *s, int64_t n, const double *x, const double *t, co
 	return SF_OK;
 }
 
-static const sf_score_class pull_class = {.head = {"pull", "", "", sizeof(affine), NULL, NULL, NULL}, .eval = pull_eval,
+static const sf_score_class pull_class = {.head = {"pull", "", "", sizeof(affine), NULL, NULL, NULL},
+                                          .eval = pull_eval,
                                           .jvp = pull_jvp};
 
 static void open_pull(int well, double c, int broken)
@@ -565,10 +388,6 @@ int main(void)
 	tcase_add_test(t, order_five);
 	tcase_add_test(t, cld_divergence);
 	tcase_add_test(t, velocities);
-	tcase_add_loop_test(t, all_signs, 0, 2);
-	tcase_add_test(t, diagonal_jacobian);
-	tcase_add_test(t, random_probes);
-	tcase_add_loop_test(t, equal_bytes, 0, 3);
 	tcase_add_loop_test(t, there_and_back, 0, SMOOTH);
 	tcase_add_loop_test(t, nonlinear, 0, 2);
 	tcase_add_test(t, refused);

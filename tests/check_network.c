@@ -145,13 +145,14 @@ static const struct {
                    {"unet:width=8,mult=1:2,blocks=1", "vp", "v", 3, 0, {4, 4, 1}}};
 enum { DERIVATIVES = sizeof derivatives / sizeof *derivatives };
 
-START_TEST(derivative) /* J v against central differences; in single precision too; and for any cut and threads the same bytes */
+START_TEST(derivative) /* J v against central differences; single precision; the same bytes for any cut and threads */
 {
 	enum { N = 7, MOST = N * 16 };
 	static const int64_t which[N] = {4, 0, 2, 2, 1, 6, 3};
 	static const int label[N] = {0, 1, 1, 0, 1, -1, 0};
 	sf_ctx *ctx = ck_ctx();
-	sf_model m = make_model(ctx, derivatives[_i].net, derivatives[_i].process, derivatives[_i].param, derivatives[_i].rank,
+	sf_model m = make_model(ctx, derivatives[_i].net, derivatives[_i].process, derivatives[_i].param,
+	                        derivatives[_i].rank,
 	                        derivatives[_i].dim, derivatives[_i].classes);
 	int64_t size = m.size * sf_process_blocks(m.process), trainable, total, i;
 	double x[MOST], v[MOST], t[N], out[MOST], up[MOST], down[MOST], moved[MOST], *w, h = 1e-5;

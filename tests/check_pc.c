@@ -1,5 +1,5 @@
-/* check_pc.c: predictors, correctors and annealed Langevin dynamics beyond what verify measures: samples with norms of their own and
- * with the batch's, the published index and its drift, levels and starts of ald, final steps, evaluations, refusals.
+/* check_pc.c: predictors and correctors beyond what verify measures: samples with norms of their own and with the batch's, the
+ * published index and its drift, final steps, evaluations (of ald too), refusals.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler_rig.h"
 
@@ -106,6 +106,29 @@ START_TEST(no_score)
 }
 END_TEST
 
+/* a = phi^2 of the step below, or with a=product alpha(t)^2: one step of ald at time 1 on a grid of two. */
+START_TEST(factor)
+{
+	rig r = open_rig("vp", NULL, 0, _i ? "pc:predictor=none,corrector=ald,a=product" : "pc:predictor=none,corrector=ald");
+	sf_noise key = {6, SF_NOISE_CORRECT, 0};
+	double alpha = sf_process_alpha(r.process, 1), phi = alpha / sf_process_alpha(r.process, 0.5), sigma = sf_process_sigma(r.process, 1);
+	double a = _i ? alpha * alpha : phi * phi, e = 2 * a * 0.16 * 0.16 * sigma * sigma, x = 0.7, z;
+	asked w = {0, {0}};
+
+	assert_ok(r.ctx, sf_score_from_function(r.ctx, r.process, 1, listen, &w, NULL, &r.score));
+	r.run.steps = 1;
+	r.run.end = 0.5;
+	r.run.seed = 6;
+	r.run.given_start = 1;
+	r.run.denoise = 0;
+	assert_ok(r.ctx, sf_sample(r.sampler, r.score, &r.run, &x, NULL));
+	sf_noise_normal_d(r.ctx, key, 0, 0, 1, &z);
+	ck_assert(w.n == 1 && w.t[0] == 1);
+	assert_close(x, 0.7 - e * 0.7 + sqrt(2 * e) * z, 1e-13, 0);
+	close_rig(&r);
+}
+END_TEST
+
 /* ---- members are what they are in pc ---- */
 
 START_TEST(pc_is_its_predictor)
@@ -163,22 +186,6 @@ START_TEST(close_relatives)
 END_TEST
 
 /* ---- the published index ---- */
-
-typedef struct asked {
-	int n;
-	double t[2200];
-} asked;
-
-static int listen(void *user, int64_t n, const double *x, const double *t, double *out)
-{
-	asked *a = user;
-
-	ck_assert_int_lt(a->n, 2200);
-	a->t[a->n++] = t[0];
-	while (n-- > 0)
-		out[n] = -x[n];
-	return SF_OK;
-}
 
 /* N times from T to eps, both ends among them; corrector and predictor ask at the same time. */
 START_TEST(published_times)
@@ -308,63 +315,6 @@ START_TEST(final_denoising)
 }
 END_TEST
 
-/* ---- annealed Langevin dynamics ---- */
-
-/* A process with levels is asked at them, from the top down to time 0. */
-START_TEST(ald_levels)
-{
-	rig r = open_rig("ve:levels=12", NULL, 0, "ald:inner=2");
-	asked a = {0, {0}};
-	int64_t steps;
-	double x = 0.3;
-	int i;
-
-	assert_ok(r.ctx, sf_score_from_function(r.ctx, r.process, 1, listen, &a, NULL, &r.score));
-	ck_assert_str_eq(sf_sampler_grid(r.sampler, r.process, &steps), "uniform:final=zero");
-	ck_assert_int_eq(steps, 12);
-	assert_ok(r.ctx, sf_sample(r.sampler, r.score, &r.run, &x, NULL));
-	ck_assert_int_eq(a.n, 25);
-	for (i = 0; i < 24; i++)
-		assert_close(a.t[i], (11 - i / 2) / 11.0, 1e-15, 0);
-	ck_assert(a.t[24] == 0); /* the final denoising is at the last level */
-	/* fewer steps than levels: the nearest ones */
-	a.n = 0;
-	r.run.steps = 5;
-	r.run.denoise = 0;
-	assert_ok(r.ctx, sf_sample(r.sampler, r.score, &r.run, &x, NULL));
-	ck_assert_int_eq(a.n, 10);
-	for (i = 0; i < 10; i++)
-		assert_close(11 * a.t[i], floor(11 * (1 - i / 2 / 4.0) + 0.5), 1e-14, 0);
-	close_rig(&r);
-}
-END_TEST
-
-START_TEST(ald_start)
-{
-	rig r = open_rig("ve:levels=4", "gaussian:std=0.5", 3, "ald:start=uniform");
-	sf_noise key = {12, SF_NOISE_PRIOR, 0};
-	double x[9], u[3];
-	int i;
-
-	r.run.n = 3;
-	r.run.seed = 12;
-	r.run.first_sample = 70;
-	r.run.nfe_max = 1; /* the start, and no more */
-	ck_assert_int_eq(sf_sample(r.sampler, r.score, &r.run, x, NULL), SF_EBUDGET);
-	for (i = 0; i < 9; i++)
-		ck_assert(x[i] > 0 && x[i] < 1);
-	sf_noise_uniform_d(r.ctx, key, 72, 0, 3, u);
-	ck_assert(memcmp(u, x + 6, sizeof u) == 0);
-	/* a given start is kept */
-	x[0] = 5;
-	r.run.n = 1;
-	r.run.given_start = 1;
-	ck_assert_int_eq(sf_sample(r.sampler, r.score, &r.run, x, NULL), SF_EBUDGET);
-	ck_assert(x[0] == 5);
-	close_rig(&r);
-}
-END_TEST
-
 /* ---- evaluations and refusals ---- */
 
 START_TEST(counts)
@@ -469,12 +419,13 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("pc");
-	TCase *correctors = tcase_create("correctors"), *predictors = tcase_create("predictors"), *ald = tcase_create("ald");
+	TCase *correctors = tcase_create("correctors"), *predictors = tcase_create("predictors");
 	TCase *runs = tcase_create("runs");
 
 	tcase_add_loop_test(correctors, norms, 0, 3);
 	tcase_add_test(correctors, batch_norms);
 	tcase_add_loop_test(correctors, no_score, 0, 3);
+	tcase_add_loop_test(correctors, factor, 0, 2);
 	tcase_add_loop_test(predictors, pc_is_its_predictor, 0, 8);
 	tcase_add_test(predictors, close_relatives);
 	tcase_add_loop_test(predictors, published_times, 0, 2);
@@ -482,14 +433,11 @@ int main(void)
 	tcase_add_test(predictors, levels_visited);
 	tcase_add_loop_test(predictors, to_zero, 0, 4);
 	tcase_add_loop_test(predictors, final_denoising, 0, 4);
-	tcase_add_test(ald, ald_levels);
-	tcase_add_test(ald, ald_start);
 	tcase_add_loop_test(runs, counts, 0, 15);
 	tcase_add_test(runs, refused);
 	tcase_add_test(runs, refused_runs);
 	suite_add_tcase(suite, correctors);
 	suite_add_tcase(suite, predictors);
-	suite_add_tcase(suite, ald);
 	suite_add_tcase(suite, runs);
 	return sf_test_main(suite);
 }

@@ -66,6 +66,8 @@ START_TEST(registry)
 		sf_sampler_free(s);
 		for (o = (*m)->opts; o && o->name; o++) {
 			ck_assert(o->help[0]);
+			if (o->type == SF_OPT_STRING) /* names of files */
+				continue;
 			other_value(o, value, sizeof value);
 			snprintf(spec, sizeof spec, "%s:%s=%s", (*m)->name, o->name, value);
 			assert_ok(ctx, sf_sampler_new(ctx, spec, &s));

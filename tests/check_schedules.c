@@ -1,5 +1,5 @@
-/* check_schedules.c: the processes cosine, geometric-vp, formula and the reformulations of VP, VE and iDDPM in EDM's frame:
- * published values, the identities of a linear SDE, no cancellation, options, and EDM's ablation runs.
+/* check_schedules.c: the processes cosine, geometric-vp, formula and the reformulations of VP, VE and iDDPM in EDM's
+ * frame: published values, the identities of a linear SDE, no cancellation, options, and EDM's ablation runs.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler_rig.h"
 
@@ -36,12 +36,22 @@ static double ratio(const sf_process *of, double t)
 
 #define VP_RANGE "sigma-min=0.010485992786702987,sigma-max=152.16697028394637"
 
-static const char *const specs[] = {
-	"cosine", "cosine:s=0", "cosine:s=0.05,end=0.9,scale=4", "geometric-vp",
-	"geometric-vp:sigma2-0=0,sigma2-min=0.01,sigma2-max=0.9", "geometric-vp:sigma2-0=0.02,sigma2-min=0.001,sigma2-max=0.95",
-	"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "edm:schedule=ve,scaling=vp", "edm:scaling=vp", "edm:schedule=vp",
-	"edm:schedule=vp,scaling=vp", ("edm:schedule=vp,scaling=vp," VP_RANGE), "formula", "formula:alpha=1-t,sigma=t,end=0.99",
-	"formula:alpha=cos(t),sigma=sin(t)+0.1*t,end=1.5", "formula:alpha=1+t,sigma=t*(1+t)^2,end=3"};
+static const char *const specs[] = {"cosine",
+				    "cosine:s=0",
+				    "cosine:s=0.05,end=0.9,scale=4",
+				    "geometric-vp",
+				    "geometric-vp:sigma2-0=0,sigma2-min=0.01,sigma2-max=0.9",
+				    "geometric-vp:sigma2-0=0.02,sigma2-min=0.001,sigma2-max=0.95",
+				    "edm:schedule=ve,sigma-min=0.02,sigma-max=100",
+				    "edm:schedule=ve,scaling=vp",
+				    "edm:scaling=vp",
+				    "edm:schedule=vp",
+				    "edm:schedule=vp,scaling=vp",
+				    ("edm:schedule=vp,scaling=vp," VP_RANGE),
+				    "formula",
+				    "formula:alpha=1-t,sigma=t,end=0.99",
+				    "formula:alpha=cos(t),sigma=sin(t)+0.1*t,end=1.5",
+				    "formula:alpha=1+t,sigma=t*(1+t)^2,end=3"};
 enum { SPECS = sizeof specs / sizeof *specs };
 
 /* Fourth-order central difference of alpha and of sigma^2. */
@@ -66,7 +76,8 @@ START_TEST(ordinary_equations)
 
 	p = open_process(specs[_i]);
 	for (i = 0; i < sizeof part / sizeof *part; i++) {
-		double t = part[i] * sf_process_horizon(p), F, g2 = sf_process_g2(p, t), s = sf_process_sigma(p, t), cov;
+		double t = part[i] * sf_process_horizon(p), F, g2 = sf_process_g2(p, t), s = sf_process_sigma(p, t),
+		       cov;
 
 		if (t < 3 * sf_process_t_train(p)) /* where VP's refitted schedule begins */
 			continue;
@@ -95,7 +106,8 @@ START_TEST(two_stages)
 				sf_process_phi(p, part[i] * T, part[k] * T, &c);
 				assert_close(a * b, c, 1e-13, 0);
 				if (i == 0)
-					assert_close(a * sf_process_alpha(p, 0), sf_process_alpha(p, part[j] * T), 1e-13, 0);
+					assert_close(a * sf_process_alpha(p, 0), sf_process_alpha(p, part[j] * T),
+						     1e-13, 0);
 			}
 }
 END_TEST
@@ -137,8 +149,11 @@ START_TEST(cosine_known)
 	assert_close(sf_process_horizon(q), .9946, 0, 0);
 	assert_close(sf_process_logsnr(q, .5), -.02462688281151433, 1e-13, 0);
 	for (t = .05; t < .99; t += .09)
-		assert_close(sf_process_alpha(q, t), cos((t + .008) / 1.008 * SF_PI / 2) / cos(.008 / 1.008 * SF_PI / 2), 1e-14, 0);
-	assert_close(sf_process_alpha(q, .3) * sf_process_alpha(q, .3) + sf_process_sigma(q, .3) * sf_process_sigma(q, .3), 1, 1e-15, 0);
+		assert_close(sf_process_alpha(q, t),
+			     cos((t + .008) / 1.008 * SF_PI / 2) / cos(.008 / 1.008 * SF_PI / 2), 1e-14, 0);
+	assert_close(sf_process_alpha(q, .3) * sf_process_alpha(q, .3) +
+			     sf_process_sigma(q, .3) * sf_process_sigma(q, .3),
+		     1, 1e-15, 0);
 	prior = 1;
 	sf_process_prior(q, 1, 1, &prior);
 	ck_assert(prior == 1);
@@ -217,7 +232,8 @@ START_TEST(edm_vp)
 	}
 	ck_assert(sf_process_horizon(p) == 1 && sf_process_t_train(p) == 1e-3);
 	sf_process_free(p);
-	p = open_process("edm:schedule=vp"); /* B = beta_min t + beta_d t^2/2 with the published refit of 0.002 to 80 */
+	p = open_process(
+		"edm:schedule=vp"); /* B = beta_min t + beta_d t^2/2 with the published refit of 0.002 to 80 */
 	B = .5 * -0.0047689865 + .125 * 17.537956987;
 	assert_close(log1p(ratio(p, .5) * ratio(p, .5)), B, 1e-9, 0);
 	assert_close(ratio(p, 1e-3), .002, 1e-10, 0);
@@ -248,7 +264,7 @@ START_TEST(edm_ve)
 }
 END_TEST
 
-/* Karras et al. 2022, algorithm 1 with other schedules, scalings and grids, on data N(0, 1/4) from the unit latent. */
+/* Karras et al. 2022, algorithm 1 with other schedules, scalings and grids, on data N(0, 1/4). */
 START_TEST(ablations)
 {
 	static const struct {
@@ -256,20 +272,22 @@ START_TEST(ablations)
 		int64_t steps;
 		double x;
 		int nfe;
-	} row[] = {
-		{"edm", "karras", "heun", 18, 0.527624637001047, 35},
-		{"edm", "karras", "heun:time=process", 18, 0.527624637001047, 35},
-		{"edm", "karras", "heun:order=1,time=process", 18, 0.423031436407978, 18},
-		{"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:order=1,time=process", 512, 0.499547587650061, 512},
-		{"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 128, 0.500074653552877, 255},
-		{"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:time=process", 18, 0.504195644752739, 35},
-		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:time=process", 18, 0.202547800817792, 35},
-		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:order=1,time=process", 18, 1.59047989749001, 18},
-		{"edm:sigma-min=0.00642541277,sigma-max=80.2037018", "iddpm", "heun", 18, 0.508185815455033, 35},
-		{"edm:schedule=ve", "karras", "heun:time=process", 18, 0.25298569945412, 35},
-		{"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 18, 0.504004730783431, 35},
-		{"edm", "karras", "heun:alpha=1.1", 18, 0.535755597818937, 35},
-		{"edm", "karras", "heun:alpha=0.5", 18, 0.497774612157243, 35}};
+	} row[] = {{"edm", "karras", "heun", 18, 0.527624637001047, 35},
+		   {"edm", "karras", "heun:time=process", 18, 0.527624637001047, 35},
+		   {"edm", "karras", "heun:order=1,time=process", 18, 0.423031436407978, 18},
+		   {"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:order=1,time=process", 512, 0.499547587650061,
+		    512},
+		   {"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 128, 0.500074653552877, 255},
+		   {"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:time=process", 18, 0.504195644752739, 35},
+		   {"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:time=process", 18,
+		    0.202547800817792, 35},
+		   {"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:order=1,time=process",
+		    18, 1.59047989749001, 18},
+		   {"edm:sigma-min=0.00642541277,sigma-max=80.2037018", "iddpm", "heun", 18, 0.508185815455033, 35},
+		   {"edm:schedule=ve", "karras", "heun:time=process", 18, 0.25298569945412, 35},
+		   {"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 18, 0.504004730783431, 35},
+		   {"edm", "karras", "heun:alpha=1.1", 18, 0.535755597818937, 35},
+		   {"edm", "karras", "heun:alpha=0.5", 18, 0.497774612157243, 35}};
 	double x, T;
 	sf_sample_report report;
 	rig r = open_rig(row[_i].process, "gaussian:std=0.5", 1, row[_i].sampler);
@@ -296,7 +314,7 @@ enum { ABLATIONS = 13 };
 /* u_8, u_500 and the ends of iDDPM's table, on a grid that takes every level. */
 START_TEST(iddpm_table)
 {
-	static double t[993];
+	static double t[1000];
 	sf_grid *g = NULL;
 
 	p = open_process("edm:sigma-min=0.00642541277,sigma-max=80.2037018");
@@ -309,7 +327,10 @@ START_TEST(iddpm_table)
 	assert_close(t[990], 0.00935049284, 1e-9, 0);
 	assert_close(t[991], 0.00642541277, 1e-15, 0);
 	ck_assert(t[992] == 0);
-	ck_assert_int_eq(sf_grid_fill(g, p, NAN, NAN, 992, t), SF_OK);
+	sf_process_free(p);
+	p = open_process("edm:sigma-min=0.00642541277,sigma-max=15000"); /* below u_0 = 20291.17, which C1 sets */
+	assert_ok(ctx, sf_grid_fill(g, p, NAN, NAN, 999, t));
+	assert_close(t[1], 320.830393, 2e-9, 0);
 	sf_grid_free(g);
 	assert_ok(ctx, sf_grid_new(ctx, "iddpm:levels=20", &g)); /* more steps than levels */
 	ck_assert_int_eq(sf_grid_fill(g, p, NAN, NAN, 60, t), SF_EINVAL);
@@ -384,15 +405,22 @@ START_TEST(formula_refused)
 	static const struct {
 		const char *spec, *say;
 		int code;
-	} row[] = {{"formula:alpha=2*x", "unknown name 'x'", SF_ENAME}, {"formula:sigma=t+", "sigma: expected", SF_EINVAL},
-	           {"formula:alpha=", "alpha: expected", SF_EINVAL}, {"formula:alpha=1-2*t", "alpha is", SF_EINVAL}, {"formula:sigma=t-0.5", "sigma is", SF_EINVAL},
-	           {"formula:alpha=1,sigma=1-t/2", "falls", SF_EINVAL}, {"formula:sigma=0", "sigma is 0", SF_EINVAL}, {"formula:start=2", "start=2", SF_EINVAL},
-	           {"formula:alpha=1+1/t,sigma=t", "alpha is inf", SF_EINVAL}, {"formula:sigma=log(t)", "sigma is", SF_EINVAL},
-	           {"formula:end=0", "end", SF_ERANGE}};
+	} row[] = {{"formula:alpha=2*x", "unknown name 'x'", SF_ENAME},
+		   {"formula:sigma=t+", "sigma: expected", SF_EINVAL},
+		   {"formula:alpha=", "alpha: expected", SF_EINVAL},
+		   {"formula:alpha=1-2*t", "alpha is", SF_EINVAL},
+		   {"formula:sigma=t-0.5", "sigma is", SF_EINVAL},
+		   {"formula:alpha=1,sigma=1-t/2", "falls", SF_EINVAL},
+		   {"formula:sigma=0", "sigma is 0", SF_EINVAL},
+		   {"formula:start=2", "start=2", SF_EINVAL},
+		   {"formula:alpha=1+1/t,sigma=t", "alpha is inf", SF_EINVAL},
+		   {"formula:sigma=log(t)", "sigma is", SF_EINVAL},
+		   {"formula:end=0", "end", SF_ERANGE}};
 	size_t i;
 
 	for (i = 0; i < sizeof row / sizeof *row; i++) {
-		ck_assert_msg(sf_process_new(ctx, row[i].spec, &p) == row[i].code, "%s: %s", row[i].spec, sf_ctx_message(ctx));
+		ck_assert_msg(sf_process_new(ctx, row[i].spec, &p) == row[i].code, "%s: %s", row[i].spec,
+			      sf_ctx_message(ctx));
 		ck_assert_ptr_null(p);
 		ck_assert_msg(strstr(sf_ctx_message(ctx), row[i].say), "%s: %s", row[i].spec, sf_ctx_message(ctx));
 	}

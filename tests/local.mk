@@ -4,10 +4,10 @@
 SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_bound %reldir%/check_combinations %reldir%/check_components %reldir%/check_data %reldir%/check_draw %reldir%/check_ems %reldir%/check_energy %reldir%/check_explained %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_fit %reldir%/check_graph %reldir%/check_grid %reldir%/check_guidance \
 	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_known %reldir%/check_lcss %reldir%/check_levels %reldir%/check_multistep %reldir%/check_likelihood %reldir%/check_local %reldir%/check_metric \
-	%reldir%/check_net %reldir%/check_network %reldir%/check_noise \
-	%reldir%/check_objective %reldir%/check_ggf %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan %reldir%/check_polynomials \
-	%reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
-	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_train \
+	%reldir%/check_modelfile %reldir%/check_net %reldir%/check_network %reldir%/check_noise \
+	%reldir%/check_objective %reldir%/check_ald %reldir%/check_ggf %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan %reldir%/check_polynomials \
+	%reldir%/check_points %reldir%/check_probes %reldir%/check_process %reldir%/check_safetensors %reldir%/check_sampler \
+	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_trace %reldir%/check_train \
 	%reldir%/check_teleport %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
 	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
@@ -27,7 +27,7 @@ endif
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h \
 	%reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
-	%reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
+	%reldir%/likelihood_rig.h %reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \
 	%reldir%/support.h %reldir%/v3_parts.h
 LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)

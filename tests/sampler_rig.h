@@ -41,6 +41,23 @@ static void close_rig(rig *r)
 	sf_ctx_free(r->ctx);
 }
 
+/* A score -x (n,1) that keeps the times it is asked for. */
+typedef struct asked {
+	int n;
+	double t[2200];
+} asked;
+
+static inline int listen(void *user, int64_t n, const double *x, const double *t, double *out)
+{
+	asked *a = user;
+
+	ck_assert_int_lt(a->n, 2200);
+	a->t[a->n++] = t[0];
+	while (n-- > 0)
+		out[n] = -x[n];
+	return SF_OK;
+}
+
 static const char *const all[] = {
 	"em", "em:eta=0.5", "em:published=true", "euler", "heun", "heun:churn=20,s-noise=1.01",
 	"heun:time=process,alpha=0.7,churn=5", "heun:order=1", "rk45:rtol=1e-3,atol=1e-3",
@@ -48,7 +65,7 @@ static const char *const all[] = {
 	"dpm2:eta=1", "dpm-adaptive", "dpm-adaptive:order=2,control=theta,prediction=data", "dpm-fast", "dpmpp",
 	"dpmpp:order=3", "dpmpp:method=singlestep", "dpmpp-sde", "dpmpp-sde:solver=2s-ancestral",
 	"dpmpp-sde:solver=2m,eta=0.5", "dpmpp-sde:solver=3m", "euler-ancestral", "ipndm", "lms", "rk4", "unipc",
-	"unipc:order=4,variant=bh2,prediction=noise",
+	"unipc:order=4,variant=bh2,prediction=noise", "dpm-v3", "dpm-v3:prediction=noise,pseudo=true,corrector-pseudo=true,half=late",
 	"reverse-diffusion", "reverse-diffusion:eta=0.3", "ancestral", "ancestral:variance=posterior", "pc",
 	"pc:corrector=ald,first=predictor,predictor=em", "pc:predictor=none,norms=dimension", "ald:inner=1",
 	"ggf:rtol=1,atol=0.5", "ggf:noise=published,norm=max,rtol=1,atol=0.5"};

@@ -4,7 +4,7 @@
  *
  *     f(x, lambda) = (sigma eps - l x)/alpha,      f' its derivative along the probability-flow ODE
  *
- * as small as the data allow (Zheng, Lu, Chen, Zhu 2023, 2310.13268, section 3.2):
+ * as small as the data allow (Zheng, Lu, Chen, Zhu 2023, 2310.13268):
  *
  *     l = E[sigma J_jj]           least E |d(sigma eps - l x)/dx|^2
  *     s, b: f' = s f + b          least squares; s = 0 and b = E f' for a coordinate in which f does not vary

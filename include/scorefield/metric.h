@@ -45,18 +45,20 @@ SF_API int sf_metric_score_error(sf_score *s, const sf_view *data, int64_t point
  *     score    = mean of 1 - |s - s_m|^2/|s|^2,    reverse = mean of 1 - |s - s_m|^2/|s_m|^2
  *     denoised = the first for D = (x + sigma^2 s)/alpha in place of s
  *
- * a mean of quotients, uncentred, at most 1 and without a lower bound: 1 where the model is the network, 0 for a model that is 0. At large sigma
- * every score is mostly noise/sigma and explained by anything; the denoised value is not. */
+ * a mean of quotients, uncentred, at most 1 and without a lower bound: 1 where the model is the network, 0 for a
+ * model that is 0. At large sigma every score is mostly noise/sigma and explained by anything; the denoised value is
+ * not. */
 typedef struct sf_explained {
 	double score, score_se; /* and standard errors over the points */
 	double denoised, denoised_se;
 	double reverse;
 } sf_explained;
-/* For each of `models` scores over the network's process and dimension, at time t: `points` points from records x (records,d), evenly
- * chosen, with noise keyed by (seed, level, point), so that other checkpoints meet the same points. SF_EUNSUP unless the process is linear with
- * one block, SF_EMISMATCH where the parts differ, SF_ERANGE for points < 2 or t outside (0, T], SF_EDIVERGED for a score that is not finite. */
-SF_API int sf_metric_explained(sf_score *net, int models, sf_score *const *model, int64_t records, const double *x, int64_t points,
-                               uint64_t seed, uint32_t level, double t, sf_explained *out);
+/* For each of `models` scores over the network's process and dimension, at time t: `points` points from records x
+ * (records,d), evenly chosen, with noise keyed by (seed, level, point), so that other checkpoints meet the same
+ * points. SF_EUNSUP unless the process is linear with one block, SF_EMISMATCH where the parts differ, SF_ERANGE for
+ * points < 2 or t outside (0, T], SF_EDIVERGED for a score that is not finite. */
+SF_API int sf_metric_explained(sf_score *net, int models, sf_score *const *model, int64_t records, const double *x,
+                               int64_t points, uint64_t seed, uint32_t level, double t, sf_explained *out);
 
 SF_END
 #endif

@@ -43,8 +43,8 @@ SF_API int sf_score_from_function(sf_ctx *ctx, const sf_process *p, int64_t d, s
  * evaluation. */
 SF_API int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d,
                           const double *points, sf_score **s);
-/* The same for normal mixtures of any covariances (see below), copied. Where a covariance has rank < d and rest 0, the score exists
- * for t > 0 alone. */
+/* The same for normal mixtures of any covariances (see below), copied. Where a covariance has rank < d and rest 0,
+ * the score exists for t > 0 alone. */
 struct sf_components;
 SF_API int sf_score_components(sf_ctx *ctx, const sf_process *p, const struct sf_components *c, sf_score **s);
 /* Classifier-free guidance: s = s_none + weight (s_cond - s_none) (Ho and Salimans 2022, 2207.12598, whose w is
@@ -81,8 +81,8 @@ SF_API int64_t sf_score_count(const sf_score *s);
 SF_API void sf_score_count_reset(sf_score *s);
 
 /* ---- models of data: x_0 ~ sum_i w_i N(m_i, C_i),  C_i = U_i' diag(q_i) U_i + rest_i (1 - U_i' U_i) ----
- * Each covariance in its eigenbasis, of rank r <= d: r eigenvalues q_i and orthonormal rows U_i (r,d), and one variance for all
- * directions across (0: none of the data lie there). r = d is a full covariance. */
+ * Each covariance in its eigenbasis, of rank r <= d: r eigenvalues q_i and orthonormal rows U_i (r,d), and one
+ * variance for all directions across (0: none of the data lie there). r = d is a full covariance. */
 typedef struct sf_components {
 	int64_t n, d, rank;
 	double *weight;      /* (n), adding up to 1 */
@@ -92,8 +92,9 @@ typedef struct sf_components {
 	double shift, scale; /* the data are (v - shift)/scale for stored values v */
 } sf_components;
 
-/* What to fit. Conventions of Wang and Vastola's code: the one covariance of a Gaussian divides by N and has no ridge; those of a
- * mixture's clusters divide by N_i - 1 and have 1e-5 added to their diagonals (its compute_cluster). */
+/* What to fit. Conventions of Wang and Vastola's code: the one covariance of a Gaussian divides by N and has no
+ * ridge; those of a mixture's clusters divide by N_i - 1 and have 1e-5 added to their diagonals (its
+ * compute_cluster). */
 typedef enum {
 	SF_FIT_GAUSSIAN,  /* one full covariance */
 	SF_FIT_MIXTURE,   /* a full covariance for each cluster of k-means */
@@ -110,17 +111,18 @@ typedef struct sf_fit_options {
 	uint64_t seed;            /* of its start (k-means++) */
 } sf_fit_options;
 SF_API void sf_fit_defaults(sf_fit_options *o); /* gaussian, 10 components, rank 64, 100 rounds */
-/* Fits x (n,d). k-means: Arthur and Vassilvitskii's start from counter-based noise, Lloyd's rounds until no point moves, a cluster that runs
- * empty takes the point farthest from its centre; results do not depend on the number of threads. SF_ERANGE for components > n,
- * rank > d and the like, SF_EINVAL for numbers that are not finite, SF_ENOMEM. */
-SF_API int sf_components_fit(sf_ctx *ctx, const sf_fit_options *o, int64_t n, int64_t d, const double *x, sf_components *c);
+/* Fits x (n,d). k-means: Arthur and Vassilvitskii's start from counter-based noise, Lloyd's rounds until no point
+ * moves, a cluster that runs empty takes the point farthest from its centre; results do not depend on the number of
+ * threads. SF_ERANGE for components > n, rank > d and the like, SF_EINVAL for numbers that are not finite, SF_ENOMEM. */
+SF_API int sf_components_fit(sf_ctx *ctx, const sf_fit_options *o, int64_t n, int64_t d, const double *x,
+                             sf_components *c);
 SF_API void sf_components_free(sf_components *c);
 /* Moves the model to other network values: those of (v - shift)/scale. */
 SF_API void sf_components_rescale(sf_components *c, double shift, double scale);
-/* safetensors: tensors weight, mean, basis, var, rest as float64; metadata format, shift, scale and what the caller adds. The reader checks shapes,
- * finite values, positive weights, variances >= 0 and orthonormal bases. */
-SF_API int sf_components_write(sf_ctx *ctx, const char *path, const sf_components *c, int nmeta, const char *const *keys,
-                               const char *const *values);
+/* safetensors: tensors weight, mean, basis, var, rest as float64; metadata format, shift, scale and what the caller
+ * adds. The reader checks shapes, finite values, positive weights, variances >= 0 and orthonormal bases. */
+SF_API int sf_components_write(sf_ctx *ctx, const char *path, const sf_components *c, int nmeta,
+                               const char *const *keys, const char *const *values);
 SF_API int sf_components_read(sf_ctx *ctx, const char *path, sf_components *c);
 /* The same from memory that free() releases, which it takes over. */
 SF_API int sf_components_parse(sf_ctx *ctx, const char *what, unsigned char *bytes, size_t size, sf_components *c);

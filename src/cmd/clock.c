@@ -69,5 +69,6 @@ double clock_at(const ticks *all, int64_t step)
 		return 0;
 	if (i == all->n)
 		return a.step > 0 ? a.seconds * (double)step / (double)a.step : nan("");
-	return a.seconds + (all->v[i].seconds - a.seconds) * (double)(step - a.step) / (double)(all->v[i].step - a.step);
+	return a.seconds +
+	       (all->v[i].seconds - a.seconds) * (double)(step - a.step) / (double)(all->v[i].step - a.step);
 }

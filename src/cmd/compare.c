@@ -1,5 +1,5 @@
-/* compare.c: how much of a trained network's score models of its data explain (scorefield/metric.h), at each of a range of noise levels, or
- * along the checkpoints of a run.
+/* compare.c: how much of a trained network's score models of its data explain (scorefield/metric.h), at each of a
+ * range of noise levels, or along the checkpoints of a run.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/clock.h"
 #include "cmd/fitted.h"
@@ -25,24 +25,33 @@ struct opts {
 #define AT(member) offsetof(struct opts, member)
 static const option options[] = {
 	OPTION(0, "LIST", "against",
-	       "models, with commas between: mean, isotropic, gaussian, mixture[:K], low-rank[:R], delta, or files of fit", SF_OPT_STRING,
-	       AT(against), "isotropic,gaussian,mixture,delta", 0, 0),
-	OPTION(0, "LIST", "sigma", "noise levels sigma/alpha (default: the paper's 16 from 0.01 to 80 that the process has; 0.1:0.5:2 with --all)",
+	       "models, with commas between: mean, isotropic, gaussian, mixture[:K], low-rank[:R], delta, or files "
+	       "of fit",
+	       SF_OPT_STRING, AT(against), "isotropic,gaussian,mixture,delta", 0, 0),
+	OPTION(0, "LIST", "sigma",
+	       "noise levels sigma/alpha (default: the paper's 16 from 0.01 to 80 that the process has; 0.1:0.5:2 "
+	       "with --all)",
 	       SF_OPT_LIST, AT(sigma), "", 1e-12, 1e12),
-	OPTION(0, "N", "times", "noise levels evenly in the logarithm of sigma/alpha instead", SF_OPT_INT, AT(times), NULL, 1, 10000),
-	OPTION(0, "LO:HI", "range", "of sigma/alpha for --times (default: what the process trains on)", SF_OPT_LIST, AT(range), "", 1e-12, 1e12),
+	OPTION(0, "N", "times", "noise levels evenly in the logarithm of sigma/alpha instead", SF_OPT_INT, AT(times),
+	       NULL, 1, 10000),
+	OPTION(0, "LO:HI", "range", "of sigma/alpha for --times (default: what the process trains on)", SF_OPT_LIST,
+	       AT(range), "", 1e-12, 1e12),
 	OPTION('n', "K", "points", "points at each level, around records", SF_OPT_INT, AT(points), "512", 2, 1e8),
-	OPTION(0, "N", "records", "how many records the models know, from the first (default: all; 10000 of a generator)", SF_OPT_INT,
+	OPTION(0, "N", "records",
+	       "how many records the models know, from the first (default: all; 10000 of a generator)", SF_OPT_INT,
 	       AT(records), NULL, 1, 1e9),
 	OPTION(0, "K", "components", "clusters of mixture and low-rank", SF_OPT_INT, AT(components), "10", 1, 1e6),
-	OPTION(0, "R", "rank", "rank of low-rank (default: 64, or the dimension if that is less)", SF_OPT_INT, AT(rank), NULL, 1, 1e6),
+	OPTION(0, "R", "rank", "rank of low-rank (default: 64, or the dimension if that is less)", SF_OPT_INT,
+	       AT(rank), NULL, 1, 1e6),
 	CHOICE(0, "of", "what is printed and plotted", AT(of), "score", "score|denoised"),
 	OPTION(0, NULL, "all", "all checkpoints of a run, one line each", SF_OPT_BOOL, AT(all), "false", 0, 0),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0, 0),
-	OPTION('o', "FILE.csv", "output", "write the numbers as comma-separated values", SF_OPT_STRING, AT(output), NULL, 0, 0),
-	OPTION(0, "FILE.png", "plot", "draw 1 - explained (.png or .svg) with gnuplot", SF_OPT_STRING, AT(plot), NULL, 0, 0),
-	OPTION_END
-};
+	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0,
+	       0),
+	OPTION('o', "FILE.csv", "output", "write the numbers as comma-separated values", SF_OPT_STRING, AT(output),
+	       NULL, 0, 0),
+	OPTION(0, "FILE.png", "plot", "draw 1 - explained (.png or .svg) with gnuplot", SF_OPT_STRING, AT(plot), NULL,
+	       0, 0),
+	OPTION_END};
 
 /* What the networks are compared with: models made once, under a process of their own. */
 typedef struct setting {
@@ -78,7 +87,8 @@ static int make_file(sf_ctx *ctx, setting *s, const sf_view *view, const char *p
 	if (rc)
 		return rc;
 	if (c.d != s->d)
-		rc = fail(STATUS_INPUT, "%s: the model is of dimension %lld, the data of %lld", path, (long long)c.d, (long long)s->d);
+		rc = fail(STATUS_INPUT, "%s: the model is of dimension %lld, the data of %lld", path, (long long)c.d,
+			  (long long)s->d);
 	else
 		sf_components_rescale(&c, view->shift, view->scale);
 	if (rc == 0)
@@ -129,7 +139,8 @@ static int make_models(sf_ctx *ctx, setting *s, const sf_view *view)
 		memcpy(word, at, length);
 		word[length] = '\0';
 		if (length == 0 || s->models == MODELS_MAX || strchr(word, '"')) {
-			rc = fail(STATUS_USAGE, "compare: --against '%s' is not a list of 1 to %d models", s->o->against, MODELS_MAX);
+			rc = fail(STATUS_USAGE, "compare: --against '%s' is not a list of 1 to %d models",
+				  s->o->against, MODELS_MAX);
 			free(word);
 			break;
 		}
@@ -152,25 +163,30 @@ static double ratio_at(const sf_process *p, double t)
 
 static int listed(setting *s, const double *v, int n, int given)
 {
-	double least = ratio_at(s->process, sf_process_t_train(s->process)), most = ratio_at(s->process, sf_process_horizon(s->process));
+	double least = ratio_at(s->process, sf_process_t_train(s->process)),
+	       most = ratio_at(s->process, sf_process_horizon(s->process));
 	int i;
 
 	for (i = 0; i < n; i++) {
 		if (!(v[i] >= least * (1 - 1e-9) && v[i] <= most * (1 + 1e-9))) {
 			if (given)
-				return fail(STATUS_INPUT, "compare: noise level %g; process '%s' has %g to %g", v[i], sf_process_name(s->process), least, most);
+				return fail(STATUS_INPUT, "compare: noise level %g; process '%s' has %g to %g", v[i],
+					    sf_process_name(s->process), least, most);
 			continue;
 		}
 		s->ratio[s->levels] = v[i];
 		s->t[s->levels++] = sf_process_time_of_ratio(s->process, v[i]);
 	}
-	return s->levels ? 0 : fail(STATUS_INPUT, "compare: process '%s' has noise levels from %g to %g alone; see --sigma", sf_process_name(s->process),
-	                            least, most);
+	return s->levels
+		       ? 0
+		       : fail(STATUS_INPUT, "compare: process '%s' has noise levels from %g to %g alone; see --sigma",
+			      sf_process_name(s->process), least, most);
 }
 
 static int make_levels(setting *s)
 {
-	static const double paper[] = {.01, .02, .05, .1, .2, .5, .75, 1, 1.5, 2, 5, 10, 20, 30, 40, 80}, few[] = {.1, .5, 2};
+	static const double paper[] = {.01, .02, .05, .1, .2, .5, .75, 1, 1.5, 2, 5, 10, 20, 30, 40, 80},
+			    few[] = {.1, .5, 2};
 	const struct opts *o = s->o;
 	sf_error_level *level;
 	int i, rc;
@@ -184,7 +200,8 @@ static int make_levels(setting *s)
 	level = calloc((size_t)o->times, sizeof *level);
 	if (!level)
 		return fail(STATUS_INPUT, "out of memory");
-	rc = sf_metric_levels(s->process, o->range.n == 2 ? o->range.v[0] : nan(""), o->range.n == 2 ? o->range.v[1] : nan(""), o->times, level);
+	rc = sf_metric_levels(s->process, o->range.n == 2 ? o->range.v[0] : nan(""),
+			      o->range.n == 2 ? o->range.v[1] : nan(""), o->times, level);
 	for (i = 0; rc == 0 && i < o->times; i++) {
 		s->t[i] = level[i].t;
 		s->ratio[i] = level[i].sigma / level[i].alpha;
@@ -196,7 +213,8 @@ static int make_levels(setting *s)
 
 /* ---- the table ---- */
 
-static const char *const columns[][5] = {{"", " se", " denoised", " denoised se", " reverse"}, {"", " se", " score", " score se", " reverse"}};
+static const char *const columns[][5] = {{"", " se", " denoised", " denoised se", " reverse"},
+					 {"", " se", " score", " score se", " reverse"}};
 static const char *const values[] = {"score", "denoised"};
 static const char *const units[] = {"explained share of the score", "explained share of the denoised value"};
 
@@ -222,7 +240,8 @@ static int make_table(const setting *s, int64_t checkpoints, table *t)
 		for (k = 0; k < t->curves / s->models; k++) {
 			char name[1200];
 
-			if ((size_t)snprintf(name, sizeof name, s->o->all ? "%s %.4g" : "%s", s->name[i], s->ratio[k]) >= sizeof name)
+			if ((size_t)snprintf(name, sizeof name, s->o->all ? "%s %.4g" : "%s", s->name[i],
+					     s->ratio[k]) >= sizeof name)
 				return fail(STATUS_INPUT, "%.60s...: the name is too long", s->name[i]);
 			if (!(t->curve[i * (t->curves / s->models) + k] = strdup(name)))
 				return fail(STATUS_INPUT, "out of memory");
@@ -250,9 +269,11 @@ static int measure(const setting *s, sf_score *net, int64_t row, table *t, const
 	for (k = 0; k < s->levels && rc == 0; k++) {
 		progress_show(&bar, 0, "%s, noise level %d of %d", what, k + 1, s->levels);
 		rc = sf_metric_explained(net, s->models, s->score, s->n, s->x, s->o->points,
-		                         (uint64_t)(s->o->common.seed < 0 ? 0 : s->o->common.seed), (uint32_t)k, s->t[k], e);
+					 (uint64_t)(s->o->common.seed < 0 ? 0 : s->o->common.seed), (uint32_t)k,
+					 s->t[k], e);
 		for (m = 0; m < s->models && rc == 0; m++)
-			put(s, &e[m], table_row(t, s->o->all ? row : k) + 2 + 5 * (s->o->all ? m * s->levels + k : m));
+			put(s, &e[m],
+			    table_row(t, s->o->all ? row : k) + 2 + 5 * (s->o->all ? m * s->levels + k : m));
 		if (!s->o->all) {
 			table_row(t, k)[0] = s->t[k];
 			table_row(t, k)[1] = s->ratio[k];
@@ -284,8 +305,10 @@ static int make_setting(sf_ctx *ctx, setting *s, const model *m)
 	int rc = sf_process_new(ctx, sf_spec(m->setup.process), &s->process);
 
 	if (rc == 0 && (!sf_process_linear(s->process) || sf_process_blocks(s->process) != 1))
-		rc = fail(STATUS_INPUT, "compare: the score of noisy records is known for linear processes of one block; '%s' is not one",
-		          sf_process_name(s->process));
+		rc = fail(STATUS_INPUT,
+			  "compare: the score of noisy records is known for linear processes of one block; '%s' is "
+			  "not one",
+			  sf_process_name(s->process));
 	s->d = m->setup.model.size;
 	if (rc == 0)
 		rc = make_levels(s);
@@ -327,19 +350,20 @@ static int each(sf_ctx *ctx, setting *s, const char *run, const int64_t *step, i
 	return rc;
 }
 
+#define PLOT(axes) \
+	"set logscale " axes "\nset format y '%g'\nset ylabel '1 - explained'\nf(v) = v < 1 ? 1 - v : 1e-16\n"
+
 static int show(sf_ctx *ctx, const struct opts *o, const char *run, const setting *s, const table *t)
 {
 	int rc = o->output ? table_csv(ctx, t, o->output) : 0;
 
 	if (rc == 0 && o->plot)
-		rc = table_plot(ctx, t, o->plot, o->all ? 0 : 1,
-		                o->all ? "set logscale y\nset format y '%g'\nset ylabel '1 - explained'\nf(v) = v < 1 ? 1 - v : 1e-16\n"
-		                       : "set logscale xy\nset format y '%g'\nset ylabel '1 - explained'\nf(v) = v < 1 ? 1 - v : 1e-16\n");
+		rc = table_plot(ctx, t, o->plot, o->all ? 0 : 1, o->all ? PLOT("y") : PLOT("xy"));
 	if (rc)
 		return rc;
 	if (o->common.json)
-		return out_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "run", run, "of", t->value, "points", (json_int_t)o->points, "records",
-		                          (json_int_t)s->n, "rows", table_rows(t)));
+		return out_json(json_pack("{s:s, s:s, s:I, s:I, s:o}", "run", run, "of", t->value, "points",
+					  (json_int_t)o->points, "records", (json_int_t)s->n, "rows", table_rows(t)));
 	if (!o->output)
 		table_print(t);
 	return 0;
@@ -376,14 +400,15 @@ static int run(sf_ctx *ctx, const void *given, int operands, char **word)
 	return rc;
 }
 
-const command compare_command = {
-	"compare",
-	"Measure how much of a trained network's score simple models of its data explain",
-	"RUN|CHECKPOINT",
-	"The explained share is the mean of 1 - |s - s_m|^2/|s|^2 over points around records, at most 1; negative where a model is worse than no\n"
-	"model. --json and the file hold it for the score, for the denoised value and, as reverse, over |s_m|^2, with standard errors.\n",
-	options,
-	sizeof(struct opts),
-	1,
-	1,
-	run};
+const command compare_command = {"compare",
+				 "Measure how much of a trained network's score simple models of its data explain",
+				 "RUN|CHECKPOINT",
+				 "The explained share is the mean of 1 - |s - s_m|^2/|s|^2 over points around "
+				 "records, at most 1; negative where a model is worse than no\n"
+				 "model. --json and the file hold it for the score, for the denoised value and, as "
+				 "reverse, over |s_m|^2, with standard errors.\n",
+				 options,
+				 sizeof(struct opts),
+				 1,
+				 1,
+				 run};

@@ -1,4 +1,5 @@
-/* fit.c: fits a Gaussian or a normal mixture to data and writes it as a model file, for scores gaussian, mixture and low-rank and for compare.
+/* fit.c: fits a Gaussian or a normal mixture to data and writes it as a model file, for scores gaussian, mixture and
+ * low-rank and for compare.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/fitted.h"
 
@@ -17,21 +18,26 @@ struct opts {
 };
 #define AT(member) offsetof(struct opts, member)
 static const option options[] = {
-	OPTION('o', "FILE", "output", "the model file to write (.safetensors); needed", SF_OPT_STRING, AT(output), NULL, 0, 0),
-	OPTION(0, "KIND", "kind", "gaussian, mixture, low-rank, isotropic or mean", SF_OPT_STRING, AT(kind), "gaussian", 0, 0),
+	OPTION('o', "FILE", "output", "the model file to write (.safetensors); needed", SF_OPT_STRING, AT(output),
+	       NULL, 0, 0),
+	OPTION(0, "KIND", "kind", "gaussian, mixture, low-rank, isotropic or mean", SF_OPT_STRING, AT(kind),
+	       "gaussian", 0, 0),
 	OPTION(0, "K", "components", "clusters of mixture and low-rank", SF_OPT_INT, AT(components), "10", 1, 1e6),
-	OPTION(0, "R", "rank", "eigenvalues that low-rank keeps (default: 64, or the dimension if that is less)", SF_OPT_INT, AT(rank), NULL,
-	       1, 1e6),
-	OPTION(0, "X", "ridge", "added to the variances (default: 0 for gaussian; 1e-5 for mixtures, as compute_cluster of the paper's code)",
+	OPTION(0, "R", "rank", "eigenvalues that low-rank keeps (default: 64, or the dimension if that is less)",
+	       SF_OPT_INT, AT(rank), NULL, 1, 1e6),
+	OPTION(0, "X", "ridge",
+	       "added to the variances (default: 0 for gaussian; 1e-5 for mixtures, as compute_cluster of the "
+	       "paper's code)",
 	       SF_OPT_DOUBLE, AT(ridge), NULL, 0, 1e9),
-	CHOICE(0, "rest", "variance that low-rank leaves across: none, or the mean of the eigenvalues cut off", AT(rest), "zero", "zero|mean"),
-	OPTION(0, "N", "records", "how many records to take, from the first (default: all; 10000 of a generator)", SF_OPT_INT, AT(records),
-	       NULL, 1, 1e9),
+	CHOICE(0, "rest", "variance that low-rank leaves across: none, or the mean of the eigenvalues cut off",
+	       AT(rest), "zero", "zero|mean"),
+	OPTION(0, "N", "records", "how many records to take, from the first (default: all; 10000 of a generator)",
+	       SF_OPT_INT, AT(records), NULL, 1, 1e9),
 	OPTION(0, "N", "rounds", "most rounds of k-means", SF_OPT_INT, AT(rounds), "100", 1, 1e6),
-	CHOICE(0, "scaling", "of data given by a spec; a configuration has its own", AT(scaling), "none", "none|unit|pm1|standard"),
+	CHOICE(0, "scaling", "of data given by a spec; a configuration has its own", AT(scaling), "none",
+	       "none|unit|pm1|standard"),
 	OPTION(0, "X", "std", "standard deviation that standard gives", SF_OPT_DOUBLE, AT(std), "0.5", 1e-9, 1e9),
-	OPTION_END
-};
+	OPTION_END};
 
 int records_read(const sf_view *view, int64_t most, int64_t *n, double **x)
 {
@@ -39,9 +45,12 @@ int records_read(const sf_view *view, int64_t most, int64_t *n, double **x)
 	int64_t i;
 
 	*n = most > 0 && (info->n == 0 || most < info->n) ? most : info->n > 0 ? info->n : GENERATED;
-	*x = (uint64_t)*n > SIZE_MAX / sizeof **x / (uint64_t)info->size ? NULL : malloc((size_t)*n * (size_t)info->size * sizeof **x);
+	*x = NULL;
+	if ((uint64_t)*n <= SIZE_MAX / sizeof **x / (uint64_t)info->size)
+		*x = malloc((size_t)*n * (size_t)info->size * sizeof **x);
 	if (!*x)
-		return fail(STATUS_INPUT, "out of memory for %lld records of %lld numbers", (long long)*n, (long long)info->size);
+		return fail(STATUS_INPUT, "out of memory for %lld records of %lld numbers", (long long)*n,
+			    (long long)info->size);
 	for (i = 0; i < *n; i++)
 		sf_view_read(view, i, *x + i * info->size, NULL);
 	return 0;
@@ -50,7 +59,8 @@ int records_read(const sf_view *view, int64_t most, int64_t *n, double **x)
 int fitted_word(const char *word, sf_fit_options *o)
 {
 	static const char *const names[] = {"gaussian", "mixture", "low-rank", "isotropic", "mean", NULL};
-	static const sf_fit_kind kinds[] = {SF_FIT_GAUSSIAN, SF_FIT_MIXTURE, SF_FIT_LOW_RANK, SF_FIT_ISOTROPIC, SF_FIT_MEAN};
+	static const sf_fit_kind kinds[] = {SF_FIT_GAUSSIAN, SF_FIT_MIXTURE, SF_FIT_LOW_RANK, SF_FIT_ISOTROPIC,
+					    SF_FIT_MEAN};
 	size_t length = strcspn(word, ":");
 	char *end = NULL;
 	long number = 0;
@@ -64,7 +74,8 @@ int fitted_word(const char *word, sf_fit_options *o)
 	if (!word[length])
 		return 0;
 	number = strtol(word + length + 1, &end, 10);
-	if (*end || end == word + length + 1 || number < 1 || number > 1000000 || (o->kind != SF_FIT_MIXTURE && o->kind != SF_FIT_LOW_RANK))
+	if (*end || end == word + length + 1 || number < 1 || number > 1000000 ||
+	    (o->kind != SF_FIT_MIXTURE && o->kind != SF_FIT_LOW_RANK))
 		return fail(STATUS_USAGE, "'%s': expected a model alone, mixture:COMPONENTS or low-rank:RANK", word);
 	if (o->kind == SF_FIT_MIXTURE)
 		o->components = number;
@@ -152,13 +163,16 @@ static int report(const struct opts *o, const sf_components *c, int64_t n, const
 		q += c->weight[i] * trace;
 	}
 	if (o->common.json)
-		return out_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "file", o->output, "kind", o->kind, "data", data,
-		                          "records", (json_int_t)n, "components", (json_int_t)c->n, "dimension", (json_int_t)c->d, "rank",
-		                          (json_int_t)c->rank, "least_weight", json_number(least), "largest_weight", json_number(most), "trace",
-		                          json_number(q)));
+		return out_json(json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "file", o->output,
+					  "kind", o->kind, "data", data, "records", (json_int_t)n, "components",
+					  (json_int_t)c->n, "dimension", (json_int_t)c->d, "rank",
+					  (json_int_t)c->rank, "least_weight", json_number(least), "largest_weight",
+					  json_number(most), "trace", json_number(q)));
 	if (!o->common.quiet)
-		out("%s: %s of %lld numbers from %lld records, %lld component%s (weights %.4g to %.4g) of rank %lld, mean trace %.6g\n", o->output,
-		    o->kind, (long long)c->d, (long long)n, (long long)c->n, c->n == 1 ? "" : "s", least, most, (long long)c->rank, q);
+		out("%s: %s of %lld numbers from %lld records, %lld component%s (weights %.4g to %.4g) of rank %lld, "
+		    "mean trace %.6g\n",
+		    o->output, o->kind, (long long)c->d, (long long)n, (long long)c->n, c->n == 1 ? "" : "s", least,
+		    most, (long long)c->rank, q);
 	return 0;
 }
 
@@ -171,7 +185,7 @@ static int fit_to(sf_ctx *ctx, const struct opts *o, const sf_fit_options *fit, 
 	int64_t n, d = sf_data_describe(view->data)->size;
 	sf_fit_options asked = *fit;
 	double *x;
-	int rc = records_read(view, o->records, &n, &x);
+	int clustered, rc = records_read(view, o->records, &n, &x);
 
 	if (rc)
 		return rc;
@@ -184,7 +198,8 @@ static int fit_to(sf_ctx *ctx, const struct opts *o, const sf_fit_options *fit, 
 	c.shift = view->shift;
 	c.scale = view->scale;
 	snprintf(number, sizeof number, "%lld", (long long)n);
-	snprintf(ridge, sizeof ridge, "%g", asked.ridge >= 0 ? asked.ridge : asked.kind == SF_FIT_MIXTURE || asked.kind == SF_FIT_LOW_RANK ? 1e-5 : 0);
+	clustered = asked.kind == SF_FIT_MIXTURE || asked.kind == SF_FIT_LOW_RANK;
+	snprintf(ridge, sizeof ridge, "%g", asked.ridge >= 0 ? asked.ridge : clustered ? 1e-5 : 0);
 	values[0] = o->kind;
 	values[1] = data;
 	values[2] = number;
@@ -229,8 +244,10 @@ static int run(sf_ctx *ctx, const void *given, int n, char **word)
 const command fit_command = {"fit",
 			     "Fit a Gaussian or a normal mixture to data",
 			     "DATA|PRESET|FILE.ini|RUN",
-			     "The model is in the values that a network of that configuration sees; a data spec is scaled by --scaling. A name\n"
-			     "that is both a preset and a data set means the preset. gaussian divides its covariance by N, a mixture by N_i - 1.\n",
+			     "The model is in the values that a network of that configuration sees; a data spec is "
+			     "scaled by --scaling. A name\n"
+			     "that is both a preset and a data set means the preset. gaussian divides its covariance "
+			     "by N, a mixture by N_i - 1.\n",
 			     options,
 			     sizeof(struct opts),
 			     1,

@@ -7,10 +7,11 @@
 
 enum { GENERATED = 10000 /* records of a generator, where no number is given */ };
 
-/* The first `most` records (-1 or 0: all there are, GENERATED of a generator), scaled: *x (n,size), freed by free(). */
+/* The first `most` records (-1 or 0: all there are, GENERATED of a generator), scaled; *x (n,size) is freed by free. */
 int records_read(const sf_view *view, int64_t most, int64_t *n, double **x);
 
-/* "mixture", "mixture:20" (components), "low-rank:8" (rank), "gaussian", "isotropic", "mean" over what o holds: STATUS_USAGE for other words. */
+/* "mixture", "mixture:20" (components), "low-rank:8" (rank), "gaussian", "isotropic", "mean" over what o holds:
+ * STATUS_USAGE for other words. */
 int fitted_word(const char *word, sf_fit_options *o);
 
 #endif

@@ -9,8 +9,8 @@
 #include "cmd/model.h"
 
 int latent_write(sf_ctx *ctx, const model *m, const char *path, int64_t n, double *u);
-/* Reads n whole states that fit the model; free() releases *u. between > 0: that many states on the great circle from each
- * record to the next, both ends counted, in place of the records. */
+/* Reads n whole states that fit the model; free() releases *u. between > 0: that many states on the great circle
+ * from each record to the next, both ends counted, in place of the records. */
 int latent_read(sf_ctx *ctx, const model *m, const char *path, int64_t between, int64_t *n, double **u);
 
 #endif

@@ -1,7 +1,8 @@
-/* likelihood.c: negative log-likelihoods of a trained network (scorefield/likelihood.h), record by record and in the mean.
+/* likelihood.c: negative log-likelihoods of a trained network (scorefield/likelihood.h), record by record and in the
+ * mean.
  *
- * The density is that of the stored values: nll = -log p(x) + d ln scale for network values x = (v - shift)/scale. Records
- * of a generator begin where training does not come; pass p of record i has noise of its own.
+ * The density is that of the stored values: nll = -log p(x) + d ln scale for network values x = (v - shift)/scale.
+ * Records of a generator begin where training does not come; pass p of record i has noise of its own.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/latent.h"
 
@@ -30,17 +31,18 @@ static const option options[] = {
 	OPTION(0, "SPEC", "data", "records to measure (default: the run's data)", SF_OPT_STRING, AT(data), NULL, 0, 0),
 	OPTION('n', "N", "number", "records (default: 256, or all if there are fewer)", SF_OPT_INT, AT(n), NULL, 1, 1e9),
 	OPTION(0, "I", "first", "first record", SF_OPT_INT, AT(first), "0", 0, 1e9),
-	OPTION(0, "P", "passes", "passes over the records, each with noise of its own, averaged record by record", SF_OPT_INT,
-	       AT(passes), "1", 1, PASSES),
-	CHOICE(0, "bound", "the density of the probability-flow ODE, or the variational bound", AT(bound), "flow", "flow|elbo"),
+	OPTION(0, "P", "passes", "passes over the records, each with noise of its own, averaged record by record",
+	       SF_OPT_INT, AT(passes), "1", 1, PASSES),
+	CHOICE(0, "bound", "the density of the probability-flow ODE, or the variational bound", AT(bound), "flow",
+	       "flow|elbo"),
 	CHOICE(0, "trace", "flow: the divergence; auto is exact up to 16 dimensions; none: latents alone", AT(trace), "auto",
 	       "auto|exact|hutchinson|none"),
 	OPTION(0, "K", "probes", "hutchinson: probes a record", SF_OPT_INT, AT(probes), "1", 1, 1e6),
 	CHOICE(0, "probe", "hutchinson: their law", AT(probe), "rademacher", "rademacher|normal"),
 	OPTION(0, "SPEC", "solver", "flow: rk45 with its options", SF_OPT_STRING, AT(solver), "rk45", 0, 0),
 	OPTION(0, "K", "times", "elbo: times a record", SF_OPT_INT, AT(times), "128", 1, 1e6),
-	OPTION(0, "T", "start", "time at which the data are put in (default: the process's smallest of training)", SF_OPT_DOUBLE,
-	       AT(start), NULL, 0, 1e9),
+	OPTION(0, "T", "start", "time at which the data are put in (default: the process's smallest of training)",
+	       SF_OPT_DOUBLE, AT(start), NULL, 0, 1e9),
 	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0, 0),
 	OPTION(0, "FILE.npy", "latents", "flow: write the states at the process's end, for sample --decode", SF_OPT_STRING,
 	       AT(latents), NULL, 0, 0),
@@ -91,7 +93,8 @@ static int open_data(work *w)
 	for (i = 0; i < m->rank && same; i++)
 		same = info->dim[i] == m->dim[i];
 	if (!same)
-		return fail(STATUS_INPUT, "data '%s' have %lld numbers a record, the network was trained on %lld in another shape or "
+		return fail(STATUS_INPUT,
+		            "data '%s' have %lld numbers a record, the network was trained on %lld in another shape or "
 		            "number", spec, (long long)info->size, (long long)m->size);
 	w->view = w->m.setup.view; /* the scaling that the network was trained with */
 	w->view.data = w->data;
@@ -301,17 +304,19 @@ static int print_json(const work *w, const char *path)
 {
 	static const char *const traces[] = {"exact", "rademacher", "normal", "none"};
 	double se, bits_se, v = mean(w, nll, zero, &se), b = mean(w, bits, zero, &bits_se), ignored;
-	int grey = sf_data_describe(w->data)->levels, flow = w->o->bound == FLOW;
+	int grey = sf_data_describe(w->data)->levels, flow = w->o->bound == FLOW, probes;
 	sf_likelihood_run run;
 	work copy = *w;
 
 	ask_for(&copy, 0, 0, 1, &run);
+	probes = run.trace == SF_TRACE_RADEMACHER || run.trace == SF_TRACE_NORMAL;
 	return out_json(json_pack(
 		"{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:o}", "run", path,
-		"checkpoint", w->m.checkpoint, "data", sf_spec(w->data), "records", (json_int_t)w->n, "dimensions", (json_int_t)w->d,
+		"checkpoint", w->m.checkpoint, "data", sf_spec(w->data), "records", (json_int_t)w->n, "dimensions",
+		(json_int_t)w->d,
 		"passes", (json_int_t)w->o->passes, "method", methods[w->o->bound], "bound", is_bound(w), "trace",
 		flow ? json_string(traces[run.trace]) : json_null(), "probes",
-		flow && w->o->trace != NONE && run.trace != SF_TRACE_EXACT ? json_integer((json_int_t)w->o->probes) : json_null(), "solver",
+		flow && probes ? json_integer((json_int_t)w->o->probes) : json_null(), "solver",
 		flow ? json_string(w->o->solver) : json_null(), "nll", json_number(v), "se", json_number(se), "bits_per_dim",
 		grey ? json_number(b) : json_null(), "bits_se", grey ? json_number(bits_se) : json_null(), "exact",
 		w->exact ? json_number(mean(w, own, zero, &ignored)) : json_null(), "scale", w->view.scale, "nfe", w->nfe, "parts",
@@ -358,7 +363,8 @@ static int check(const struct opts *o)
 	if (o->bound == ELBO && o->latents)
 		return fail(STATUS_USAGE, "likelihood: --latents come from the flow, not from the variational bound");
 	if (o->latents && (o->passes > 1 || isfinite(o->start)))
-		return fail(STATUS_USAGE, "likelihood: --latents are those of one pass from the default start, where sample --decode ends");
+		return fail(STATUS_USAGE,
+		            "likelihood: --latents are those of one pass from the default start, where sample --decode ends");
 	return 0;
 }
 

@@ -22,7 +22,7 @@ static const option options[] = {
 	       "edm:sigma-min=0.1,sigma-max=10", 0, 0),
 	OPTION(0, "SPEC", "grid", "time grid, one for all samplers", SF_OPT_STRING, AT(grid), "logsnr", 0, 0),
 	OPTION(0, "N", "starts", "states that the solutions of the ODE begin with", SF_OPT_INT, AT(starts), "32", 1, 1000000),
-	OPTION('n', "N", "samples", "samples of stochastic samplers; 0 leaves them out", SF_OPT_INT, AT(samples), "10000", 0, 1e9),
+	OPTION('n', "N", "samples", "samples of stochastic samplers; 0 leaves them out", SF_OPT_INT, AT(samples), "5000", 0, 1e9),
 	OPTION('o', "FILE.csv", "output", "write the numbers to a file", SF_OPT_STRING, AT(output), NULL, 0, 0),
 	OPTION(0, "FILE.png", "plot", "draw errors over evaluations (.png or .svg) with gnuplot", SF_OPT_STRING, AT(plot), NULL, 0, 0),
 	OPTION_END
@@ -114,6 +114,8 @@ static void print(const struct opts *o, const problem *p, const results *r)
 
 			if (isnan(c->error))
 				out("  %5s %10s", "-", "-");
+			else if (c->se > 1) /* the law has too heavy tails for means */
+				out("  %5.3g %10s", c->nfe, "unbounded");
 			else
 				out("  %5.3g %s%*.3g", c->nfe, below ? "<" : "", below ? 9 : 10, below ? 2 * c->se : c->error);
 		}
@@ -121,7 +123,8 @@ static void print(const struct opts *o, const problem *p, const results *r)
 	}
 	if (!o->common.quiet)
 		out("ode: root mean square error of %lld solutions; slope with exact starting values. adaptive: the same, with the tightest\n"
-		    "tolerance that the budget allows. sde: error of E x and E x^2 of %lld samples; <: twice the standard error.\n",
+		    "tolerance that the budget allows. sde: error of E x and E x^2 of %lld samples; <: less than twice its standard\n"
+		    "error; unbounded: that error is above 1.\n",
 		    (long long)p->n, (long long)p->samples);
 	if (!o->common.quiet && r->out_of.len)
 		out("Not shown:\n%s", r->out_of.s);

@@ -3,7 +3,7 @@
  *     ODE methods    root mean square of x - x*, x* by the map that keeps quantiles (sf_score_flow), over starts even in -2 .. 2
  *                    standard deviations of the prior
  *     slope          log2 of that error's ratio at N and 2N steps; the first states are exact, and orders not lowered at the end
- *     own steps      the tolerance is tightened as far as the budget allows
+ *     own steps      the tolerance is tightened as far as the budget allows, on the same starts
  *     noise          errors of E x and E x^2 over many samples that start from the exact law, with their standard error
  *
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -208,8 +208,8 @@ static int measure_ode(problem *p, solver *s, sf_sampler *m, const double *budge
 	return rc;
 }
 
-/* Tolerances fall by a factor of 10^(1/8); the last one within a budget counts. */
-static int measure_adaptive(problem *p, solver *s, const double *budget, int count)
+/* Tolerances fall by a factor of 10^(1/8) from 1 on; the last one within a budget counts. `chosen` (count,400) gets the specs. */
+static int measure_adaptive(problem *p, solver *s, const double *budget, int count, char (*chosen)[400])
 {
 	int i, k, rc = 0, done = 0;
 	const sf_opt *o;
@@ -230,6 +230,7 @@ static int measure_adaptive(problem *p, solver *s, const double *budget, int cou
 			if (nfe <= budget[i]) {
 				s->at[i].error = error;
 				s->at[i].nfe = nfe;
+				strcpy(chosen[i], spec);
 				done = 0;
 			} else if (isnan(nfe)) {
 				done = 0;
@@ -284,18 +285,36 @@ static int measure_sde(problem *p, solver *s, sf_sampler *m, const double *budge
 	int i, rc = 0;
 
 	for (i = 0; rc == 0 && i < count && p->samples > 0; i++) {
-		int64_t n = sf_sampler_adaptive(m) ? 1 : steps_within(p, m, budget[i]);
+		int64_t n = steps_within(p, m, budget[i]);
 
 		if (n > 0)
 			rc = weak(p, m, n, &s->at[i]);
-		if (sf_sampler_adaptive(m) && s->at[i].nfe > budget[i]) /* its tolerance is a matter of taste: the usual one alone */
-			s->at[i].error = s->at[i].nfe = s->at[i].se = NAN;
+	}
+	return rc;
+}
+
+/* Stochastic ones with steps of their own: the tolerance that the starts of the ODE find within the budget. */
+static int measure_free_sde(problem *p, solver *s, const double *budget, int count, char (*chosen)[400])
+{
+	int i, rc = measure_adaptive(p, s, budget, count, chosen);
+
+	for (i = 0; rc == 0 && i < count; i++) {
+		sf_sampler *m = NULL;
+
+		s->at[i].nfe = s->at[i].error = NAN;
+		if (!chosen[i][0] || p->samples == 0)
+			continue;
+		rc = sf_sampler_new(p->ctx, chosen[i], &m);
+		if (rc == 0)
+			rc = weak(p, m, 0, &s->at[i]);
+		sf_sampler_free(m);
 	}
 	return rc;
 }
 
 int solver_measure(problem *p, solver *s, const double *budget, int count)
 {
+	char chosen[SF_LIST_MAX][400] = {""};
 	sf_sampler *m = NULL;
 	int i, rc = sf_sampler_new(p->ctx, s->spec, &m);
 
@@ -307,9 +326,9 @@ int solver_measure(problem *p, solver *s, const double *budget, int count)
 	if (rc == 0) {
 		s->order = sf_sampler_order(m);
 		s->kind = sf_sampler_stochastic(m) ? KIND_SDE : sf_sampler_adaptive(m) ? KIND_ADAPTIVE : KIND_ODE;
-		rc = s->kind == KIND_SDE        ? measure_sde(p, s, m, budget, count)
-		     : s->kind == KIND_ADAPTIVE ? measure_adaptive(p, s, budget, count)
-		                                : measure_ode(p, s, m, budget, count);
+		rc = !sf_sampler_adaptive(m)    ? (s->kind == KIND_SDE ? measure_sde : measure_ode)(p, s, m, budget, count)
+		     : s->kind == KIND_ADAPTIVE ? measure_adaptive(p, s, budget, count, chosen)
+		                                : measure_free_sde(p, s, budget, count, chosen);
 	}
 	sf_sampler_free(m);
 	return rc;

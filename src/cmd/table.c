@@ -76,7 +76,8 @@ json_t *table_rows(const table *t)
 			json_t *one = json_object();
 
 			for (k = 0; k < t->width; k++)
-				json_object_set_new(one, k ? t->column[k] + 1 : t->value, json_number(v[t->lead + c * t->width + k]));
+				json_object_set_new(one, k ? t->column[k] + 1 : t->value,
+						    json_number(v[t->lead + c * t->width + k]));
 			json_object_set_new(curves, t->curve[c], one);
 		}
 		json_object_set_new(row, "curves", curves);
@@ -108,7 +109,8 @@ void table_print(const table *t)
 				gap = " ";
 			}
 		for (c = 0; c < t->curves; c++)
-			out(" %*.5g", strlen(t->curve[c]) < 11 ? 11 : (int)strlen(t->curve[c]), v[t->lead + c * t->width]);
+			out(" %*.5g", strlen(t->curve[c]) < 11 ? 11 : (int)strlen(t->curve[c]),
+			    v[t->lead + c * t->width]);
 	}
 	out("\n");
 }
@@ -119,9 +121,13 @@ int table_plot(sf_ctx *ctx, const table *t, const char *path, int x, const char 
 	int rc;
 
 	table_text(t, " ", &data);
-	sf_text_add(&all, "set grid\nset xlabel '%s'\nset ylabel '%s'\nset key outside below noenhanced\nf(v) = v\n%s", t->leader[x], t->unit, commands);
-	sf_text_add(&all, "plot for [i=0:%d] file using %d:(f(column(%d+%d*i))) with linespoints lw 1.5 pt 7 ps .5 title columnheader(%d+%d*i)\n",
-	            t->curves - 1, x + 1, t->lead + 1, t->width, t->lead + 1, t->width);
+	sf_text_add(&all,
+		    "set grid\nset xlabel '%s'\nset ylabel '%s'\nset key outside below noenhanced\nf(v) = v\n%s",
+		    t->leader[x], t->unit, commands);
+	sf_text_add(&all,
+		    "plot for [i=0:%d] file using %d:(f(column(%d+%d*i))) with linespoints lw 1.5 pt 7 ps .5 title "
+		    "columnheader(%d+%d*i)\n",
+		    t->curves - 1, x + 1, t->lead + 1, t->width, t->lead + 1, t->width);
 	rc = all.failed ? fail(STATUS_INPUT, "out of memory") : gnuplot(ctx, path, &data, all.s);
 	free(data.s);
 	free(all.s);

@@ -1,5 +1,5 @@
-/* table.h: numbers to show: a row a point (a time, a noise level, a checkpoint), a group of columns a curve; printing, CSV, JSON and
- * plots read the same table.
+/* table.h: numbers to show: a row a point (a time, a noise level, a checkpoint), a group of columns a curve;
+ * printing, CSV, JSON and plots read the same table.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_CMD_TABLE_H
 #define SF_CMD_TABLE_H
@@ -30,7 +30,8 @@ int table_csv(sf_ctx *ctx, const table *t, const char *path);
 /* [{leader: .., "curves": {name: {..}}}, ..]; a new reference. */
 json_t *table_rows(const table *t);
 void table_print(const table *t);
-/* The curves over leading column x; `commands` set what else gnuplot should know, f(v) if the numbers are to be shown as something else. */
+/* The curves over leading column x; `commands` set what else gnuplot should know, f(v) if the numbers are to be shown
+ * as something else. */
 int table_plot(sf_ctx *ctx, const table *t, const char *path, int x, const char *commands);
 
 #endif

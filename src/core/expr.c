@@ -40,10 +40,10 @@ static double d_log1p(double x, double f) { (void)f; return 1 / (1 + x); }
 static double d_abs(double x, double f) { (void)f; return x > 0 ? 1 : x < 0 ? -1 : 0; }
 
 static const function functions[] = {
-	{"exp", exp, d_exp}, {"log", log, d_log}, {"sqrt", sqrt, d_sqrt}, {"sin", sin, d_sin}, {"cos", cos, d_cos},
-	{"tan", tan, d_tan}, {"sinh", sinh, d_sinh}, {"cosh", cosh, d_cosh}, {"tanh", tanh, d_tanh}, {"asin", asin, d_asin},
-	{"acos", acos, d_acos}, {"atan", atan, d_atan}, {"expm1", expm1, d_expm1}, {"log1p", log1p, d_log1p},
-	{"abs", fabs, d_abs}, {NULL, NULL, NULL}};
+	{"exp", exp, d_exp},	   {"log", log, d_log},	      {"sqrt", sqrt, d_sqrt}, {"sin", sin, d_sin},
+	{"cos", cos, d_cos},	   {"tan", tan, d_tan},	      {"sinh", sinh, d_sinh}, {"cosh", cosh, d_cosh},
+	{"tanh", tanh, d_tanh},	   {"asin", asin, d_asin},    {"acos", acos, d_acos}, {"atan", atan, d_atan},
+	{"expm1", expm1, d_expm1}, {"log1p", log1p, d_log1p}, {"abs", fabs, d_abs},   {NULL, NULL, NULL}};
 
 /* ---- parsing: one function a rule of the grammar ---- */
 
@@ -63,8 +63,8 @@ static int wrong(const parser *p, const char *expected)
 		found[1] = isprint((unsigned char)*p->at) ? *p->at : '?';
 		found[3] = '\0';
 	}
-	return sf_fail(p->ctx, SF_EINVAL, "%s: expected %s, not %s, at character %d of '%.200s'", p->what, expected, found,
-	               (int)(p->at - p->text) + 1, p->text);
+	return sf_fail(p->ctx, SF_EINVAL, "%s: expected %s, not %s, at character %d of '%.200s'", p->what, expected,
+		       found, (int)(p->at - p->text) + 1, p->text);
 }
 
 static int emit(const parser *p, int op, double number)
@@ -132,8 +132,10 @@ static int word(parser *p)
 	for (i = 0; functions[i].name && strcmp(functions[i].name, name) != 0; i++)
 		;
 	if (!functions[i].name && strcmp(name, "t") != 0 && strcmp(name, "pi") != 0 && strcmp(name, "e") != 0)
-		return sf_fail(p->ctx, SF_ENAME, "%s: unknown name '%s' in '%.200s'; there are t, pi, e and functions such as exp(), "
-		               "log(), sqrt(), sin(), tanh()", p->what, name, p->text);
+		return sf_fail(p->ctx, SF_ENAME,
+			       "%s: unknown name '%s' in '%.200s'; there are t, pi, e and functions such as exp(), "
+			       "log(), sqrt(), sin(), tanh()",
+			       p->what, name, p->text);
 	p->at += n;
 	if (!functions[i].name)
 		return strcmp(name, "t") == 0 ? emit(p, TIME, 0) : emit(p, NUMBER, *name == 'p' ? SF_PI : exp(1));

@@ -3,8 +3,8 @@
  *     sum = product {(+|-) product}   product = sign {(*|/) sign}   sign = {-|+} power   power = unit [^ sign]
  *     unit = number | t | pi | e | (sum) | function(sum)
  *
- * functions: exp log sqrt sin cos tan sinh cosh tanh asin acos atan expm1 log1p abs. ^ binds tightest and to the right,
- * so -t^2 = -(t^2) and 2^3^2 = 2^9.
+ * functions: exp log sqrt sin cos tan sinh cosh tanh asin acos atan expm1 log1p abs. ^ binds tightest and to the
+ * right, so -t^2 = -(t^2) and 2^3^2 = 2^9.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef SF_EXPR_H
 #define SF_EXPR_H

@@ -1,10 +1,12 @@
 /* iddpm.c: the grid of iDDPM in EDM's frame: noise levels out of the table of its cosine schedule,
  *
- *     abar_j = sin^2( (pi/2) j/(M (1 + C2)) ),   u_M = 0,   u_{j-1} = sqrt( (u_j^2 + 1)/max(abar_{j-1}/abar_j, C1) - 1 )
+ *     abar_j = sin^2( (pi/2) j/(M (1 + C2)) )
+ *     u_M = 0,   u_{j-1} = sqrt( (u_j^2 + 1)/max(abar_{j-1}/abar_j, C1) - 1 )
  *     of the K levels within [s_min, s_max]:  s_i = u[round(i (K-1)/(N-1))],   t_i = t(s_i),   t_N = 0
  *
- * Karras et al. 2022 (2206.00364), table 1: M = 1000, C1 = 0.001, C2 = 0.008; published range 0.0064254 (u_999) to 81. Halves round to
- * even, as in the published code. The first and the last time are the ends of the range themselves.
+ * Karras et al. 2022 (2206.00364), table 1: M = 1000, C1 = 0.001, C2 = 0.008; published range 0.0064254 (u_999) to
+ * 81. Halves round to even, as in the published code. The first and the last time are the ends of the range
+ * themselves.
  * Known answers: u_0 = 20291.1696, u_8 = 80.2037018, u_500 = 1.01238954, u_999 = 0.00642541277.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"
@@ -73,7 +75,8 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 
 	if (!sf_process_linear(p) || sf_process_blocks(p) != 1)
 		return sf_fail(sf_process_context(p), SF_EUNSUP,
-		               "grid 'iddpm' needs a noise level sigma/alpha; process '%s' has none", sf_process_name(p));
+			       "grid 'iddpm' needs a noise level sigma/alpha; process '%s' has none",
+			       sf_process_name(p));
 	hi = ratio(p, span.start) * (1 + 1e-9);
 	lo = ratio(p, span.end) * (1 - 1e-9);
 	while (first < s->levels && s->u[first] > hi)

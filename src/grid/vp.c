@@ -1,11 +1,12 @@
-/* vp.c: the grid of VP in EDM's frame: equal steps in the time of a VP schedule that is refitted to the range of noise,
+/* vp.c: the grid of VP in EDM's frame: equal steps in the time of a VP schedule refitted to the range of noise,
  *
- *     sigma(u)^2 = exp(beta_d u^2/2 + beta_min u) - 1,   u_i = 1 + i/(N-1) (eps_s - 1),   t_i = t(sigma(u_i)),   t_N = 0,
- *     sigma(eps_s) = s_min,  sigma(1) = s_max,  eps_s = 1e-3
+ *     sigma(u)^2 = exp(beta_d u^2/2 + beta_min u) - 1,   sigma(eps_s) = s_min,  sigma(1) = s_max,  eps_s = 1e-3
+ *     u_i = 1 + i/(N-1) (eps_s - 1),   t_i = t(sigma(u_i)),   t_N = 0
  *
- * Karras et al. 2022 (2206.00364), table 1, and the refit of their ablations. A range so narrow that the refitted schedule would
- * not rise (beta_d <= 0) is walked in the time of the published one, beta_d = 19.9 and beta_min = 0.1. On process vp from 1 to 1e-3 it is the grid
- * uniform, since those are the times of its own schedule. Noise levels are mapped to times by the inverse of sigma/alpha, as in karras.
+ * Karras et al. 2022 (2206.00364), table 1, and the refit of their ablations. A range so narrow that the refitted
+ * schedule would not rise (beta_d <= 0) is walked in the time of the published one, beta_d = 19.9 and beta_min = 0.1.
+ * On process vp from 1 to 1e-3 it is the grid uniform, since those are the times of its own schedule. Noise levels
+ * are mapped to times by the inverse of sigma/alpha, as in karras.
  * Known answer: range 0.0104859928 to 152.166970 gives back beta_d = 19.9 and beta_min = 0.1.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "grid/grid.h"
@@ -62,7 +63,8 @@ static int fill(const void *st, const sf_process *p, double start, double end, i
 
 	if (!sf_process_linear(p) || sf_process_blocks(p) != 1)
 		return sf_fail(sf_process_context(p), SF_EUNSUP,
-		               "grid 'vp' needs a noise level sigma/alpha; process '%s' has none", sf_process_name(p));
+			       "grid 'vp' needs a noise level sigma/alpha; process '%s' has none",
+			       sf_process_name(p));
 	last = growth(p, span.start);
 	first = growth(p, span.end);
 	s.beta_d = 2 * (first / FIRST - last) / (FIRST - 1);

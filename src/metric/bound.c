@@ -2,15 +2,18 @@
  *
  *     -log p(x) <= KL(q(x_T|x) || prior) + 1/2 int E|z - eps|^2 dlambda + E[-log p(x|x_t0)]
  *
- * Song, Durkan, Murray, Ermon 2021 (2101.09258) state it over t: E[-log prior(x_T)] + int E[g^2 (|s - grad|^2 - |grad|^2)/2
- * - div f] dt with grad = -z/sigma. It is the above: g^2 = -sigma^2 dlambda/dt as the variance obeys dsigma^2/dt = 2 F
- * sigma^2 + g^2, so the first part of the integral is E|z - eps|^2 dlambda/2, and the second, d(lambda_T - lambda_0)/2 -
- * d ln(alpha_T/alpha_0), is what turns cross entropies into the two outer terms. With E[x|x_t] = (x_t - sigma eps)/alpha,
+ * Song, Durkan, Murray, Ermon 2021 (2101.09258) state it over t, with grad = -z/sigma:
+ *
+ *     -log p(x) <= E[-log prior(x_T)] + int E[g^2 (|s - grad|^2 - |grad|^2)/2 - div f] dt
+ *
+ * As dsigma^2/dt = 2 F sigma^2 + g^2, g^2 = -sigma^2 dlambda/dt, so the first part of the integral is the middle term
+ * above; the second, d (lambda_T - lambda_0)/2 - d ln(alpha_T/alpha_0), turns cross entropies into the outer two. With
+ * E[x|x_t] = (x_t - sigma eps)/alpha,
  *
  *     -log N(x; E[x|x_t], (sigma/alpha)^2) = (|z - eps|^2 + d ln(2 pi sigma^2/alpha^2))/2.
  *
- * Times are uniform in lambda, one in each of `times` equal parts. Known answer: lambda(1e-5) - lambda(1) is 23.8644723654695 for
- * vp, 37.6789457319341 for sub-VP, 17.0342160389686 for ve.
+ * Times are uniform in lambda, one in each of `times` equal parts. Known answer: lambda(1e-5) - lambda(1) is
+ * 23.8644723654695 for vp, 37.6789457319341 for sub-VP, 17.0342160389686 for ve.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "metric/flow.h"
 #include "score/score.h"
@@ -112,13 +115,16 @@ static int check(job *j)
 	int64_t all;
 
 	if (!sf_process_linear(j->p) || sf_process_blocks(j->p) != 1 || sf_process_record(j->p)->prior_logp)
-		return sf_fail(j->ctx, SF_EUNSUP, "likelihood: the variational bound is worked out for linear processes of one block; "
+		return sf_fail(j->ctx, SF_EUNSUP,
+		               "likelihood: the variational bound is worked out for linear processes of one block; "
 		               "'%s' is %s", sf_process_name(j->p), sf_process_linear(j->p) ? "one of two" : "nonlinear");
 	if (!(j->t0 > 0 && j->t0 < j->T))
 		return sf_fail(j->ctx, SF_ERANGE, "likelihood: start at time %g; expected between 0 and %g", j->t0, j->T);
-	if (j->ask->n < 1 || j->times < 1 || j->times > UINT32_MAX / 2 || (uint64_t)j->ask->n >> 48 || j->ask->first_sample >> 48 ||
+	if (j->ask->n < 1 || j->times < 1 || j->times > UINT32_MAX / 2 || (uint64_t)j->ask->n >> 48 ||
+	    j->ask->first_sample >> 48 ||
 	    (j->ask->first_sample + (uint64_t)j->ask->n) >> 48 || sf_mul_i64(j->ask->n, j->times + j->ends, &all) < 0)
-		return sf_fail(j->ctx, SF_ERANGE, "likelihood: n=%lld and %lld times; expected at least 1 of each, samples below 2^48",
+		return sf_fail(j->ctx, SF_ERANGE,
+		               "likelihood: n=%lld and %lld times; expected at least 1 of each, samples below 2^48",
 		               (long long)j->ask->n, (long long)j->times);
 	j->rows = NUMBERS / j->d;
 	j->rows = j->rows < LEAST ? LEAST : j->rows > MOST ? MOST : j->rows;

@@ -2,10 +2,10 @@
  *
  *     dx/dt = f - G G' score/2,   dl/dt = div f - tr(G G' J)/2,   l(t0) = 0
  *
- * Song et al. 2021 (2011.13456), section 4.3 and appendix D.2. A row of the solver's state is (x, l), and l takes part in the
- * error norm as it does in their code. The solver's time falls, so the loop runs in -t (sampler/adaptive.c).
- * Known answer: normal data N(m, q) keep their quantiles, x(T) = a_T m + R (x - a_0 m), R^2 = V_T/V_0 with V = a^2 q +
- * sigma^2, and l = d ln R: ve, m = 0.5, q = 1/16, from 1e-5: R = 199.842662539.
+ * Song et al. 2021 (2011.13456), section 4.3 and appendix D.2. A row of the solver's state is (x, l), and l takes
+ * part in the error norm as it does in their code. The solver's time falls, so the loop runs in -t
+ * (sampler/adaptive.c). Known answer: normal data N(m, q) keep their quantiles, x(T) = a_T m + R (x - a_0 m), R^2 =
+ * V_T/V_0 with V = a^2 q + sigma^2, and l = d ln R: ve, m = 0.5, q = 1/16, from 1e-5: R = 199.842662539.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "metric/flow.h"
 #include "sampler/sampler.h"
@@ -106,14 +106,16 @@ static int check(const sf_process *p, const sf_likelihood_run *ask, const sf_sam
 
 	if (ask->n < 1 || ask->nfe_max < 0 || ask->first_sample >> 48 || (uint64_t)ask->n >> 48 ||
 	    (ask->first_sample + (uint64_t)ask->n) >> 48)
-		return sf_fail(ctx, SF_ERANGE, "likelihood: n=%lld from sample %llu, budget=%lld; expected n at least 1, samples below "
+		return sf_fail(ctx, SF_ERANGE,
+		               "likelihood: n=%lld from sample %llu, budget=%lld; expected n at least 1, samples below "
 		               "2^48", (long long)ask->n, (unsigned long long)ask->first_sample, (long long)ask->nfe_max);
 	if (!sf_sampler_record(solver)->any_flow)
 		return sf_fail(ctx, SF_EUNSUP, "likelihood: sampler '%s' cannot carry a density along; expected rk45",
 		               solver->object.cls->name);
 	SF_TRY(sf_sampler_accepts(solver, p));
 	if (!(start > 0 && start < sf_process_horizon(p)))
-		return sf_fail(ctx, SF_ERANGE, "likelihood: start at time %g; expected between 0 and %g", start, sf_process_horizon(p));
+		return sf_fail(ctx, SF_ERANGE, "likelihood: start at time %g; expected between 0 and %g", start,
+		               sf_process_horizon(p));
 	return SF_OK;
 }
 

@@ -4,10 +4,10 @@
  *
  * and the same for the denoised value D = (x + sigma^2 s)/alpha.
  *
- * Wang and Vastola 2024 (2412.09726) and the definitions of their code: no centring, a mean of quotients, points around the records
- * rather than on sampling trajectories.
- * Known answers: a model 1.1 times the network's score explains 0.99 of it; EDM's network with F = 0 is the isotropic Gaussian
- * of variance sigma_data^2, exactly.
+ * Wang and Vastola 2024 (2412.09726) and the definitions of their code: no centring, a mean of quotients, points
+ * around the records rather than on sampling trajectories.
+ * Known answers: a model 1.1 times the network's score explains 0.99 of it; EDM's network with F = 0 is the isotropic
+ * Gaussian of variance sigma_data^2, exactly.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <scorefield/metric.h>
 
@@ -71,7 +71,8 @@ static int finite(const job *j, const double *v, const char *whose)
 
 	for (i = 0; i < j->n * j->d; i++)
 		if (!isfinite(v[i]))
-			return sf_fail(j->ctx, SF_EDIVERGED, "explained variance: the score of %s is not finite at t = %g", whose, j->t);
+			return sf_fail(j->ctx, SF_EDIVERGED,
+				       "explained variance: the score of %s is not finite at t = %g", whose, j->t);
 	return SF_OK;
 }
 
@@ -97,23 +98,32 @@ static int batch(job *j, sf_score *net, int models, sf_score *const *model, sf_e
 	return SF_OK;
 }
 
-static int check(sf_ctx *ctx, sf_score *net, int models, sf_score *const *model, int64_t records, int64_t points, double t)
+static int check(sf_ctx *ctx, sf_score *net, int models, sf_score *const *model, int64_t records, int64_t points,
+		 double t)
 {
 	const sf_process *p = sf_score_process(net);
 	int m;
 
 	if (!sf_process_linear(p) || sf_process_blocks(p) != 1)
-		return sf_fail(ctx, SF_EUNSUP, "explained variance: points around records need a linear process of one block, not '%s'",
-		               sf_process_name(p));
+		return sf_fail(
+			ctx, SF_EUNSUP,
+			"explained variance: points around records need a linear process of one block, not '%s'",
+			sf_process_name(p));
 	for (m = 0; m < models; m++)
-		if (strcmp(sf_spec(sf_score_process(model[m])), sf_spec(p)) != 0 || sf_score_dim(model[m]) != sf_score_dim(net))
-			return sf_fail(ctx, SF_EMISMATCH, "explained variance: model %d is of another process or of dimension %lld, not %lld", m,
-			               (long long)sf_score_dim(model[m]), (long long)sf_score_dim(net));
+		if (strcmp(sf_spec(sf_score_process(model[m])), sf_spec(p)) != 0 ||
+		    sf_score_dim(model[m]) != sf_score_dim(net))
+			return sf_fail(
+				ctx, SF_EMISMATCH,
+				"explained variance: model %d is of another process or of dimension %lld, not %lld",
+				m, (long long)sf_score_dim(model[m]), (long long)sf_score_dim(net));
 	if (models < 1 || records < 1 || points < 2 || points > INT64_C(1) << 40)
-		return sf_fail(ctx, SF_ERANGE, "explained variance: %d models, %lld records and %lld points; expected 1, 1 and 2 at least", models,
-		               (long long)records, (long long)points);
+		return sf_fail(
+			ctx, SF_ERANGE,
+			"explained variance: %d models, %lld records and %lld points; expected 1, 1 and 2 at least",
+			models, (long long)records, (long long)points);
 	if (!(t > 0 && t <= sf_process_horizon(p)))
-		return sf_fail(ctx, SF_ERANGE, "explained variance: time %g is outside 0 to %g", t, sf_process_horizon(p));
+		return sf_fail(ctx, SF_ERANGE, "explained variance: time %g is outside 0 to %g", t,
+			       sf_process_horizon(p));
 	return SF_OK;
 }
 
@@ -124,8 +134,8 @@ static double error_of(double mean, double squares, int64_t n)
 	return sqrt((var > 0 ? var : 0) / (double)(n - 1));
 }
 
-int sf_metric_explained(sf_score *net, int models, sf_score *const *model, int64_t records, const double *x, int64_t points,
-                        uint64_t seed, uint32_t level, double t, sf_explained *out)
+int sf_metric_explained(sf_score *net, int models, sf_score *const *model, int64_t records, const double *x,
+			int64_t points, uint64_t seed, uint32_t level, double t, sf_explained *out)
 {
 	const sf_process *p = sf_score_process(net);
 	sf_noise key = {seed, SF_NOISE_EVALUATE, level};

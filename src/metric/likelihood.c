@@ -1,8 +1,8 @@
 /* likelihood.c: log p(x) = log prior(u(T)) + int div dt - log q(v), see likelihood.h.
  *
- * Known answers (Song et al. 2021, 2011.13456, appendix D.2, on normal data N(m, S^2) with the exact score, from 1e-5): ve,
- * m = 0.5, S = 0.25, x = 0.1: -0.795480628647; vp, m = 0.2, S = 0.5, x = -0.3: -0.724477722704, 8.04520041778 bits with the
- * 7 of 8-bit data in [-1,1].
+ * Known answers (Song et al. 2021, 2011.13456, appendix D.2, on normal data N(m, S^2) with the exact score, from
+ * 1e-5): ve, m = 0.5, S = 0.25, x = 0.1: -0.795480628647; vp, m = 0.2, S = 0.5, x = -0.3: -0.724477722704,
+ * 8.04520041778 bits with the 7 of 8-bit data in [-1,1].
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "metric/flow.h"
 
@@ -10,7 +10,8 @@
 #include <string.h>
 
 /* u = (x, v) with v ~ N(0, start_var); -log q(v) into `out`. */
-static void begin(const sf_process *p, const sf_likelihood_run *ask, int64_t d, const double *x, double *u, sf_logp *out)
+static void begin(const sf_process *p, const sf_likelihood_run *ask, int64_t d, const double *x, double *u,
+                  sf_logp *out)
 {
 	sf_noise key = {ask->seed, SF_NOISE_VELOCITY, 0};
 	int k = sf_process_blocks(p);
@@ -43,8 +44,8 @@ int sf_likelihood(sf_score *s, const sf_likelihood_run *ask, const double *x, sf
 	int rc = SF_ENOMEM;
 
 	if (n < 1 || n >> 48 || sf_mul_i64(n, sf_process_blocks(p) * d, &all) < 0)
-		return sf_fail(ctx, SF_ERANGE, "likelihood: %lld samples of %lld numbers; expected at least 1 that fit", (long long)n,
-		               (long long)d);
+		return sf_fail(ctx, SF_ERANGE, "likelihood: %lld samples of %lld numbers; expected at least 1 that fit",
+		               (long long)n, (long long)d);
 	if (sf_process_blocks(p) == 2 && !(sf_process_start_var(p) > 0))
 		return sf_fail(ctx, SF_EUNSUP, "likelihood: the velocities of process '%s' start at 0 and have no density",
 		               sf_process_name(p));

@@ -3,10 +3,11 @@
  *     exact      sum over unit vectors e of (A e)' J e
  *     estimate   mean over probes e of (A e)' J e,   E[e e'] = I
  *
- * Skilling 1989, Hutchinson 1990. A probe's variance is that of the off-diagonal part of A J for Rademacher probes, so that
- * they are exact for diagonal Jacobians, and 2|sym(A J)|_F^2 for normal ones (Avron and Toledo 2011). Blocks without noise
- * of their own have zeros in A; their unit vectors and the probes' entries are left out. Samples and directions are
- * put side by side in calls of at most `rows`; each adds up its own directions in order, so that the cut does not show.
+ * Skilling 1989, Hutchinson 1990. A probe's variance is that of the off-diagonal part of A J for Rademacher probes,
+ * so that they are exact for diagonal Jacobians, and 2|sym(A J)|_F^2 for normal ones. Blocks
+ * without noise of their own have zeros in A; their unit vectors and the probes' entries are left out. Samples and
+ * directions are put side by side in calls of at most `rows`; each adds up its own directions in order, so that the
+ * cut does not show.
  * Known answer: normal data of variance q under vp have tr J = -d/(alpha^2 q + sigma^2).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "metric/flow.h"
@@ -31,7 +32,8 @@ int sf_trace_init(sf_trace *w, sf_score *s, const sf_likelihood_run *ask)
 	w->d = sf_score_dim(s);
 	w->size = w->k * w->d;
 	if (!record->jvp)
-		return sf_fail(w->ctx, SF_EUNSUP, "likelihood: score '%s' has no directional derivative, so its divergence is not known",
+		return sf_fail(w->ctx, SF_EUNSUP,
+		               "likelihood: score '%s' has no directional derivative, so its divergence is not known",
 		               s->object.cls->name);
 	if (ask->trace < SF_TRACE_EXACT || ask->trace > SF_TRACE_NORMAL)
 		return sf_fail(w->ctx, SF_EINVAL, "likelihood: unknown trace %d", ask->trace);

@@ -5,8 +5,8 @@
  * result is its own, so neither the cut into chunks nor the threads show. Everything is allocated when the
  * score is made.
  *
- * A directional derivative J v = -(d eps/dx) v/sigma runs a plan of its own, forward mode on a graph of primitives with the
- * same parameters. It is planned when it is asked for the first time, and takes no memory after that.
+ * A directional derivative J v = -(d eps/dx) v/sigma runs a plan of its own, forward mode on a graph of primitives
+ * with the same parameters. It is planned when it is asked for the first time, and takes no memory after that.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <scorefield/net.h>
 

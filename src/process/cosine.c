@@ -4,10 +4,10 @@
  *     alpha = 1/sqrt(1 + r^2),   sigma = r alpha,   beta = (r^2)'/(1 + r^2),   dx = -beta/2 x dt + sqrt(beta) dw
  *
  * Nichol and Dhariwal 2021 (2102.09672): alpha^2 = cos^2 a/cos^2 b and s = 0.008, here scale = 1. The end 0.9946,
- * before the noise becomes infinite, is that of the continuous form in DPM-Solver's code. s = 0 is r = scale tan(pi t/2),
- * ln SNR = -2 ln tan(pi t/2) - 2 ln scale, the schedule of Hoogeboom, Heek, Salimans 2023 (2301.11093), whose shift by
- * 2 ln(64/d) for images of d x d is scale = d/64. cos^2 b - cos^2 a is taken as sin(a - b) sin(a + b), and the inverse's a - b
- * by the addition theorem, so that nothing cancels near t = 0.
+ * before the noise becomes infinite, is that of the continuous form in DPM-Solver's code. s = 0 is r = scale tan(pi
+ * t/2), ln SNR = -2 ln tan(pi t/2) - 2 ln scale, the schedule of Hoogeboom, Heek, Salimans 2023 (2301.11093), whose
+ * shift by 2 ln(64/d) for images of d x d is scale = d/64. cos^2 b - cos^2 a is taken as sin(a - b) sin(a + b), and
+ * the inverse's a - b by the addition theorem, so that nothing cancels near t = 0.
  * Known answers: s = 0, scale 1: sigma(1/2) = alpha(1/2) = sqrt(1/2); s = 0.008: ln SNR(0.5) = -0.02462688281151.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
@@ -18,11 +18,12 @@ typedef struct cosine {
 } cosine;
 
 static const sf_opt options[] = {
-	{"s", "offset that keeps the first noise from being too small", SF_OPT_DOUBLE, offsetof(cosine, s), "0.008", 0, 1, NULL},
-	{"end", "the last time; the noise is infinite at 1", SF_OPT_DOUBLE, offsetof(cosine, end), "0.9946", 0.01, 0.999999,
-	 NULL},
-	{"scale", "factor of sigma/alpha: d/64 for images of d x d pixels that keep the noise of 64 x 64", SF_OPT_DOUBLE,
-	 offsetof(cosine, scale), "1", 1e-6, 1e6, NULL},
+	{"s", "offset that keeps the first noise from being too small", SF_OPT_DOUBLE, offsetof(cosine, s), "0.008",
+	 0, 1, NULL},
+	{"end", "the last time; the noise is infinite at 1", SF_OPT_DOUBLE, offsetof(cosine, end), "0.9946", 0.01,
+	 0.999999, NULL},
+	{"scale", "factor of sigma/alpha: d/64 for images of d x d pixels that keep the noise of 64 x 64",
+	 SF_OPT_DOUBLE, offsetof(cosine, scale), "1", 1e-6, 1e6, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int init(void *st, sf_ctx *ctx)

@@ -4,12 +4,13 @@
  *     s = 1, or scaling=vp: s = 1/sqrt(1 + V)
  *     dx = F x dt + g dw,   F = s'/s = -V'/(2 (1 + V)) or 0,   g^2 = s^2 V',   prior N(0, s^2 sigma_max^2)
  *
- * Karras et al. 2022 (2206.00364), section 2 and table 1; linear without scaling is their own, in which noise level and time
- * are the same number, and sigma_min 0.002, sigma_max 80 are its defaults for images in [-1,1]. The other choices are the
- * earlier models in their common frame: schedule=vp,scaling=vp with beta_d, beta_min refitted so that sigma(1e-3) = sigma_min and
- * sigma(1) = sigma_max (beta_min may come out negative, and sigma(t) imaginary below t = 5.4e-4 for 0.002 to 80: that is read
- * as 0), schedule=ve (published: 0.02 to 100), and iDDPM's, which is linear on the grid iddpm (published: to 81). Samplers step on
- * to t = 0 (see grid karras); methods that need a score at the end stop at sigma_min.
+ * Karras et al. 2022 (2206.00364), section 2 and table 1; linear without scaling is their own, in which noise level
+ * and time are the same number, and sigma_min 0.002, sigma_max 80 are its defaults for images in [-1,1]. The other
+ * choices are the earlier models in their common frame: schedule=vp,scaling=vp with beta_d, beta_min refitted so that
+ * sigma(1e-3) = sigma_min and sigma(1) = sigma_max (beta_min may come out negative, and sigma(t) imaginary below t =
+ * 5.4e-4 for 0.002 to 80: that is read as 0), schedule=ve (published: 0.02 to 100), and iDDPM's, which is linear on
+ * the grid iddpm (published: to 81). Samplers step on to t = 0 (see grid karras); methods that need a score at the
+ * end stop at sigma_min.
  * Known answers: sigma(t) = t, g(0.5) = 1; vp, 0.002 to 80: beta_d = 17.537956987, beta_min = -0.0047689865.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/process.h"
@@ -26,14 +27,14 @@ typedef struct edm {
 } edm;
 
 static const sf_opt options[] = {
-	{"sigma-min", "least noise that is trained and sampled", SF_OPT_DOUBLE,
-	 offsetof(edm, sigma_min), "0.002", 1e-9, 1e9, NULL},
-	{"sigma-max", "noise of the prior, at the last time", SF_OPT_DOUBLE,
-	 offsetof(edm, sigma_max), "80", 1e-9, 1e9, NULL},
+	{"sigma-min", "least noise that is trained and sampled", SF_OPT_DOUBLE, offsetof(edm, sigma_min), "0.002",
+	 1e-9, 1e9, NULL},
+	{"sigma-max", "noise of the prior, at the last time", SF_OPT_DOUBLE, offsetof(edm, sigma_max), "80", 1e-9,
+	 1e9, NULL},
 	{"schedule", "noise level at time t: t, sqrt(t), or VP's with its rates refitted to sigma-min and sigma-max",
 	 SF_OPT_CHOICE, offsetof(edm, schedule), "linear", 0, 0, "linear|ve|vp"},
-	{"scaling", "factor of the state: 1, or 1/sqrt(1 + sigma^2)", SF_OPT_CHOICE, offsetof(edm, scaling), "none", 0, 0,
-	 "none|vp"},
+	{"scaling", "factor of the state: 1, or 1/sqrt(1 + sigma^2)", SF_OPT_CHOICE, offsetof(edm, scaling), "none",
+	 0, 0, "none|vp"},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int init(void *st, sf_ctx *ctx)
@@ -50,8 +51,10 @@ static int init(void *st, sf_ctx *ctx)
 	s->beta_d = 2 * (first / VP_START - last) / (VP_START - 1);
 	s->beta_min = last - s->beta_d / 2;
 	if (s->schedule == VP && !(s->beta_d > 0))
-		return sf_fail(ctx, SF_EINVAL, "process 'edm': VP's schedule does not fit sigma-min=%g and sigma-max=%g: sigma-min "
-		               "should be below %g", s->sigma_min, s->sigma_max, sqrt(expm1(last * VP_START)));
+		return sf_fail(ctx, SF_EINVAL,
+			       "process 'edm': VP's schedule does not fit sigma-min=%g and sigma-max=%g: sigma-min "
+			       "should be below %g",
+			       s->sigma_min, s->sigma_max, sqrt(expm1(last * VP_START)));
 	return SF_OK;
 }
 

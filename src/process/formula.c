@@ -2,10 +2,11 @@
  *
  *     x_t = alpha(t) x_0 + sigma(t) z,   dx = F x dt + g dw,   F = alpha'/alpha,   g^2 = 2 sigma (sigma' - F sigma),
  *
- * the one linear SDE with those marginals (Karras et al. 2022, 2206.00364, section 2, have it in EDM's frame: f = s'/s,
- * g = s sqrt(2 sigma' sigma)). Slopes come from dual numbers (core/expr.h). alpha must be positive and
- * sigma/alpha must not fall; both are checked on a grid of times. expm1 and log1p are there so that a formula need not cancel
- * near t = 0. Examples: alpha=1-t,sigma=t,end=0.99 is the straight path of rectified flow; alpha=1,sigma=t,end=80 is EDM.
+ * the one linear SDE with those marginals (Karras et al. 2022, 2206.00364, section 2, have it in EDM's frame: f =
+ * s'/s, g = s sqrt(2 sigma' sigma)). Slopes come from dual numbers (core/expr.h). alpha must be positive and
+ * sigma/alpha must not fall; both are checked on a grid of times. expm1 and log1p are there so that a formula need
+ * not cancel near t = 0. Examples: alpha=1-t,sigma=t,end=0.99 is the straight path of rectified flow;
+ * alpha=1,sigma=t,end=80 is EDM.
  * Known answer: the default is vp's with beta = 12 t, so F(1/2) = -3 and g(1/2) = sqrt(6).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/expr.h"
@@ -20,12 +21,15 @@ typedef struct formula {
 } formula;
 
 static const sf_opt options[] = {
-	{"alpha", "factor of the data, a formula in t with + - * / ^ ( ), pi, e, exp, log, sqrt, sin, cos, tanh, expm1, ...",
+	{"alpha",
+	 "factor of the data, a formula in t with + - * / ^ ( ), pi, e, exp, log, sqrt, sin, cos, tanh, expm1, ...",
 	 SF_OPT_STRING, offsetof(formula, alpha_text), "exp(-3*t^2)", 0, 0, NULL},
 	{"sigma", "standard deviation of the noise, likewise", SF_OPT_STRING, offsetof(formula, sigma_text),
 	 "sqrt(-expm1(-6*t^2))", 0, 0, NULL},
-	{"start", "least time of training and sampling", SF_OPT_DOUBLE, offsetof(formula, start), "1e-3", 1e-12, 1e9, NULL},
-	{"end", "the last time; the prior is N(0, sigma(end)^2)", SF_OPT_DOUBLE, offsetof(formula, end), "1", 1e-9, 1e9, NULL},
+	{"start", "least time of training and sampling", SF_OPT_DOUBLE, offsetof(formula, start), "1e-3", 1e-12, 1e9,
+	 NULL},
+	{"end", "the last time; the prior is N(0, sigma(end)^2)", SF_OPT_DOUBLE, offsetof(formula, end), "1", 1e-9,
+	 1e9, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static double g2(const formula *p, double t)
@@ -45,7 +49,8 @@ static int usable(const formula *p, sf_ctx *ctx, double t, int inside)
 	if (!((inside ? s > 0 : s >= 0) && isfinite(s)))
 		return sf_fail(ctx, SF_EINVAL, "process 'formula': sigma is %g at t = %g; it must be positive", s, t);
 	if (inside && !(g >= -1e-9 * (s * s / t) && isfinite(g)))
-		return sf_fail(ctx, SF_EINVAL, "process 'formula': sigma/alpha falls or has no slope at t = %g (g^2 = %g)", t, g);
+		return sf_fail(ctx, SF_EINVAL,
+			       "process 'formula': sigma/alpha falls or has no slope at t = %g (g^2 = %g)", t, g);
 	return SF_OK;
 }
 

@@ -4,8 +4,8 @@
  *     dx = -beta/2 x dt + sqrt(beta) dw,  alpha = m(t) = sqrt((1 - sigma^2)/(1 - q0)),   prior N(0, 1)
  *
  * Vahdat, Kreis, Kautz 2021 (2106.05931); settings of their code: q0 = qmin = 3e-5, qmax = 0.999. As for ve, the
- * noise q0 is there at t = 0: alpha and sigma are those given the data, Phi and beta begin after it. 1 - sigma^2 is put together
- * from the end that is nearer, so that nothing cancels at t = 1, where beta is large.
+ * noise q0 is there at t = 0: alpha and sigma are those given the data, Phi and beta begin after it. 1 - sigma^2 is
+ * put together from the end that is nearer, so that nothing cancels at t = 1, where beta is large.
  * Known answers: beta(0) = 3.12e-4, beta(0.5) = 0.0573, beta(1) = 10403, integral of beta 6.9078.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
@@ -27,11 +27,13 @@ static int init(void *st, sf_ctx *ctx)
 	geometric *g = st;
 
 	if (!(g->qmin < g->qmax))
-		return sf_fail(ctx, SF_EINVAL, "process 'geometric-vp': sigma2-min=%g is not below sigma2-max=%g", g->qmin, g->qmax);
+		return sf_fail(ctx, SF_EINVAL, "process 'geometric-vp': sigma2-min=%g is not below sigma2-max=%g",
+			       g->qmin, g->qmax);
 	if (!(g->qmax - g->qmin + g->q0 < 1))
 		return sf_fail(ctx, SF_EINVAL,
-		               "process 'geometric-vp': the last variance sigma2-max - sigma2-min + sigma2-0 = %g is not below 1",
-		               g->qmax - g->qmin + g->q0);
+			       "process 'geometric-vp': the last variance sigma2-max - sigma2-min + sigma2-0 = %g is "
+			       "not below 1",
+			       g->qmax - g->qmin + g->q0);
 	g->log_r = log(g->qmax / g->qmin);
 	return SF_OK;
 }

@@ -3,7 +3,7 @@
  *     f(x, lambda) = (sigma eps - l x)/alpha,   g(x, lambda) = e^{-S} f - B,   L = int l, S = int s, B = int e^{-S} b   from lambda_s
  *     x_t = alpha_t e^{-L_t} [ x_s/alpha_s - C - sum_{k<p} J_k g^(k) ],   C = int e^{L+S} B,  J_k = int e^{L+S} (lambda - lambda_s)^k/k!
  *
- * Zheng, Lu, Chen, Zhu 2023 (2310.13268), eqs 9 to 15; integrals up to lambda_t, ems_table.c. The derivatives of g by lambda come from
+ * Zheng, Lu, Chen, Zhu 2023 (2310.13268); integrals up to lambda_t, ems_table.c. The derivatives of g by lambda come from
  * earlier points u, whose g is carried along: g <- e^{S} (g + B) over the step from u. l = 1, s = b = 0 is DPM-Solver++ and l = b = 0,
  * s = -1 DPM-Solver, multistep with all Taylor terms; they stand in where no statistics are given. `pseudo`: plain divided differences,
  * k! times, for derivatives. Corrector: the same step again with the point at t among the others, of order p, or p + 1 with
@@ -73,8 +73,6 @@ static int init(void *st, sf_ctx *ctx)
 	v3 *o = st;
 	int64_t i;
 
-	if (!o->stats[0] && o->quadrature == TRAPEZOID)
-		return sf_fail(ctx, SF_EINVAL, "sampler 'dpm-v3': quadrature=trapezoid needs the rows of a file: stats=FILE");
 	if (o->stats[0]) {
 		SF_TRY(sf_ems_read(ctx, o->stats, &o->table));
 	} else { /* constants */
@@ -135,6 +133,8 @@ static int check(const v3 *o, const sf_run *run)
 	double from = sf_point_at(run->process, run->grid[0]).lambda, to = sf_point_at(run->process, run->grid[last]).lambda;
 	double step = (e->last - e->first) / (double)(e->rows - 1), slack = step * (o->quadrature == TRAPEZOID ? 0.01 : 1e-6);
 
+	if (!o->stats[0] && o->quadrature == TRAPEZOID)
+		return sf_fail(run->ctx, SF_EINVAL, "sampler 'dpm-v3': quadrature=trapezoid needs the rows of a file: stats=FILE");
 	if (!o->stats[0])
 		return SF_OK;
 	if (e->d != run->d)
@@ -371,7 +371,7 @@ static int step(const void *st, sf_run *run)
 }
 
 const sf_sampler_class sf_sampler_dpm_v3 = {
-	.head = {"dpm-v3", "DPM-Solver-v3: multistep with statistics of the model", "Zheng et al. 2023 (2310.13268), algorithm 1", sizeof(v3),
+	.head = {"dpm-v3", "DPM-Solver-v3: multistep with statistics of the model", "Zheng et al. 2023 (2310.13268)", sizeof(v3),
 	         options, init, fini},
 	.flags = SF_SAMPLER_SCALAR,
 	.work = BEFORE + 1,

@@ -5,7 +5,7 @@
  *     eps' = d/dh eps(x + h x', lambda + h),   x' = (alpha'/alpha) x - sigma eps = dx/dlambda along the ODE
  *     s  = cov(f, f')/var f,   b = mean f' - s mean f
  *
- * Zheng et al. 2023 (2310.13268), section 3.2 and appendix. d/dh is a five-point difference of step 0.01 and l' one over the table, both of fourth
+ * Zheng et al. 2023 (2310.13268). d/dh is a five-point difference of step 0.01 and l' one over the table, both of fourth
  * order. alpha'/alpha = -2 sigma^2 F/g^2, since dlambda/dt = -g^2/(2 sigma^2). The authors' program does not estimate.
  * Known answers: normal data, see ems.h; mixture `skewed` has l, s, b = 0.5285, 0.9545, 0.2821 at lambda = 0 (edm).
  * SPDX-License-Identifier: BSD-3-Clause */

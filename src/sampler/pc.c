@@ -33,7 +33,7 @@ static const sf_opt options[] = {
 	 "langevin", 0, 0, "none|langevin|ald"},
 	{"snr", "the corrector's signal-to-noise ratio r", SF_OPT_DOUBLE, offsetof(pc, corrector.snr), "0.16", 0, 10, NULL},
 	{"corrections", "corrector steps at each time", SF_OPT_INT, offsetof(pc, corrector.steps), "1", 1, 10000, NULL},
-	{"norms", "of langevin: each sample's, averages over the batch as published, or sqrt(d) for the noise's", SF_OPT_CHOICE,
+	{"norms", "of langevin: each sample's, means over the batch as published (samples then depend on it), or sqrt(d) for the noise's", SF_OPT_CHOICE,
 	 offsetof(pc, corrector.norms), "sample", 0, 0, "sample|batch|dimension"},
 	{"first", "what comes first at a time; published is the corrector", SF_OPT_CHOICE, offsetof(pc, first), "corrector", 0, 0,
 	 "corrector|predictor"},

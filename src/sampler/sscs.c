@@ -81,8 +81,7 @@ static int half_step(sf_run *run, double from, double to, int half)
 	sf_process_noise_between(run->process, to, from, C);
 	w.M[1] = -w.M[1];
 	w.M[2] = -w.M[2];
-	C[1] = -C[1];
-	C[2] = -C[2];
+	C[2] = -C[2]; /* the factor reads the lower half */
 	sf_block_cholesky(2, C, w.L);
 	SF_TRY(sf_run_noise_at(run, SF_NOISE_STEP, 2 * run->index + half, run->work[0]));
 	return sf_over_samples(run->ctx, run->n, 8 * run->size, drift_some, &w);

@@ -1,9 +1,10 @@
-/* components.c: normal mixtures with covariances in their eigenbasis: memory, files, and the eigenbasis of given axes.
+/* components.c: normal mixtures with covariances in their eigenbasis: memory, files, and the eigenbasis of given
+ * axes.
  *
- *     C = A'A for axes A (r,d):   A A' = V' diag(q) V,   U = diag(q)^-1/2 V A
+ *     C = A'A for axes A (r,d):   A A' = V' diag(q) V,   U = V A, each row brought to length 1
  *
- * so that an eigenproblem of size r gives the basis, not one of size d. File: safetensors, float64 tensors weight (n), mean (n,d), basis
- * (n,r,d), var (n,r), rest (n); the last but one pair is missing where r = 0.
+ * so that an eigenproblem of size r gives the basis, not one of size d. File: safetensors, float64 tensors weight
+ * (n), mean (n,d), basis (n,r,d), var (n,r), rest (n); the last but one pair is missing where r = 0.
  * Known answer: axes (1,1) have the basis (1,1)/sqrt 2 and the variance 2.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "io/io.h"
@@ -22,10 +23,10 @@ int sf_components_new(sf_ctx *ctx, int64_t n, int64_t d, int64_t rank, sf_compon
 	int64_t flat, all;
 
 	memset(c, 0, sizeof *c);
-	if (n < 1 || d < 1 || rank < 0 || rank > d || sf_mul_i64(n, d, &flat) < 0 || sf_mul_i64(flat, rank, &all) < 0 ||
-	    all > INT64_MAX / 16 || flat > INT64_MAX / 16)
-		return sf_fail(ctx, SF_ERANGE, "components: %lld of rank %lld in dimension %lld", (long long)n, (long long)rank,
-		               (long long)d);
+	if (n < 1 || d < 1 || rank < 0 || rank > d || sf_mul_i64(n, d, &flat) < 0 ||
+	    sf_mul_i64(flat, rank, &all) < 0 || all > INT64_MAX / 16 || flat > INT64_MAX / 16)
+		return sf_fail(ctx, SF_ERANGE, "components: %lld of rank %lld in dimension %lld", (long long)n,
+			       (long long)rank, (long long)d);
 	c->n = n;
 	c->d = d;
 	c->rank = rank;
@@ -38,8 +39,8 @@ int sf_components_new(sf_ctx *ctx, int64_t n, int64_t d, int64_t rank, sf_compon
 	if (c->weight && c->mean && c->basis && c->var && c->rest)
 		return SF_OK;
 	sf_components_free(c);
-	return sf_fail(ctx, SF_ENOMEM, "components: out of memory for %lld of rank %lld in dimension %lld", (long long)n,
-	               (long long)rank, (long long)d);
+	return sf_fail(ctx, SF_ENOMEM, "components: out of memory for %lld of rank %lld in dimension %lld",
+		       (long long)n, (long long)rank, (long long)d);
 }
 
 void sf_components_free(sf_components *c)
@@ -67,7 +68,8 @@ void sf_components_rescale(sf_components *c, double shift, double scale)
 	c->scale = scale;
 }
 
-/* Rows in order, each freed of those before it, twice: what the eigenproblem leaves at 1e-16 relative to the largest axis is put right. */
+/* Rows in order, each freed of those before it, twice: what the eigenproblem leaves at 1e-16 relative to the largest
+ * axis is put right. */
 static void orthonormal(int64_t rank, int64_t d, double *basis)
 {
 	int64_t i, j, l;
@@ -92,7 +94,7 @@ static void orthonormal(int64_t rank, int64_t d, double *basis)
 	}
 }
 
-/* A row for an eigenvalue that vanished: any direction that is left, the first coordinate axis that sticks out most. */
+/* A row for an eigenvalue that vanished: a direction that is left, from the coordinate axis that sticks out most. */
 static void any_direction(int64_t i, int64_t d, double *basis)
 {
 	double most = -1;
@@ -115,8 +117,8 @@ static void any_direction(int64_t i, int64_t d, double *basis)
 
 int sf_components_axes(sf_ctx *ctx, int64_t rank, int64_t d, const double *axes, double *basis, double *var)
 {
-	double *gram = sf_alloc((size_t)rank, (size_t)rank * sizeof *gram), *vec = sf_alloc((size_t)rank, (size_t)rank * sizeof *vec),
-	       *val = sf_alloc((size_t)rank, sizeof *val);
+	double *gram = sf_alloc((size_t)rank, (size_t)rank * sizeof *gram),
+	       *vec = sf_alloc((size_t)rank, (size_t)rank * sizeof *vec), *val = sf_alloc((size_t)rank, sizeof *val);
 	int64_t i, j, l;
 	int rc = SF_OK;
 
@@ -146,7 +148,7 @@ int sf_components_axes(sf_ctx *ctx, int64_t rank, int64_t d, const double *axes,
 		memset(basis + i * d, 0, (size_t)d * sizeof *basis);
 		for (j = 0; j < rank; j++)
 			for (l = 0; l < d; l++)
-				basis[i * d + l] += v[j] * axes[j * d + l] / sqrt(q);
+				basis[i * d + l] += v[j] * axes[j * d + l];
 		orthonormal(i + 1, d, basis);
 	}
 done:
@@ -194,33 +196,41 @@ static int load(sf_ctx *ctx, const char *what, const sf_tensors *file, const cha
 	for (i = 0; same && i < rank; i++)
 		same = t->dim[i] == dim[i];
 	if (!same)
-		return sf_fail(ctx, SF_EFORMAT, "%s: tensor '%s' is missing or not of the shape that 'mean' and 'var' ask for", what, name);
+		return sf_fail(ctx, SF_EFORMAT,
+			       "%s: tensor '%s' is missing or not of the shape that 'mean' and 'var' ask for", what,
+			       name);
 	SF_TRY(sf_tensor_to_double(ctx, t, out));
 	for (j = 0; j < t->size; j++)
 		if (!isfinite(out[j]))
-			return sf_fail(ctx, SF_EFORMAT, "%s: tensor '%s' holds a number that is not finite", what, name);
+			return sf_fail(ctx, SF_EFORMAT, "%s: tensor '%s' holds a number that is not finite", what,
+				       name);
 	return SF_OK;
 }
 
 /* Sizes from the tensors mean and var. The largest tensor must be there before memory is asked for. */
 static int measure(sf_ctx *ctx, const char *what, const sf_tensors *file, int64_t dim[3])
 {
-	const sf_tensor *mean = sf_tensors_find(file, "mean"), *var = sf_tensors_find(file, "var"), *basis = sf_tensors_find(file, "basis");
+	const sf_tensor *mean = sf_tensors_find(file, "mean"), *var = sf_tensors_find(file, "var"),
+			*basis = sf_tensors_find(file, "basis");
 	const char *format = sf_tensors_meta(file, "format");
 
 	if (!format || strcmp(format, FORMAT) != 0)
-		return sf_fail(ctx, SF_EFORMAT, "%s: not a model of `scorefield fit` (metadata format is '%.40s', expected '%s')", what,
-		               format ? format : "", FORMAT);
+		return sf_fail(ctx, SF_EFORMAT,
+			       "%s: not a model of `scorefield fit` (metadata format is '%.40s', expected '%s')",
+			       what, format ? format : "", FORMAT);
 	if (!mean || mean->rank != 2 || mean->dim[0] < 1 || mean->dim[1] < 1)
 		return sf_fail(ctx, SF_EFORMAT, "%s: tensor 'mean' is missing or not (components, dimension)", what);
 	dim[0] = mean->dim[0];
 	dim[1] = var && var->rank == 2 ? var->dim[1] : 0;
 	dim[2] = mean->dim[1];
 	if (dim[1] > dim[2])
-		return sf_fail(ctx, SF_EFORMAT, "%s: rank %lld is more than the dimension %lld", what, (long long)dim[1],
-		               (long long)dim[2]);
-	if (dim[1] > 0 && (!basis || basis->rank != 3 || basis->dim[0] != dim[0] || basis->dim[1] != dim[1] || basis->dim[2] != dim[2]))
-		return sf_fail(ctx, SF_EFORMAT, "%s: tensor 'basis' is missing or not of the shape that 'mean' and 'var' ask for", what);
+		return sf_fail(ctx, SF_EFORMAT, "%s: rank %lld is more than the dimension %lld", what,
+			       (long long)dim[1], (long long)dim[2]);
+	if (dim[1] > 0 && (!basis || basis->rank != 3 || basis->dim[0] != dim[0] || basis->dim[1] != dim[1] ||
+			   basis->dim[2] != dim[2]))
+		return sf_fail(ctx, SF_EFORMAT,
+			       "%s: tensor 'basis' is missing or not of the shape that 'mean' and 'var' ask for",
+			       what);
 	return SF_OK;
 }
 
@@ -241,24 +251,30 @@ static int sane(sf_ctx *ctx, const char *what, sf_components *c)
 
 	for (i = 0; i < c->n; i++) {
 		if (!(c->weight[i] > 0 && c->rest[i] >= 0))
-			return sf_fail(ctx, SF_EFORMAT, "%s: component %lld has weight %g and rest %g; expected more than 0, and not less", what,
-			               (long long)i, c->weight[i], c->rest[i]);
+			return sf_fail(
+				ctx, SF_EFORMAT,
+				"%s: component %lld has weight %g and rest %g; expected more than 0, and not less",
+				what, (long long)i, c->weight[i], c->rest[i]);
 		total += c->weight[i];
 	}
 	for (i = 0; i < c->n * c->rank; i++)
 		if (!(c->var[i] >= 0))
-			return sf_fail(ctx, SF_EFORMAT, "%s: tensor 'var' holds %g; expected 0 or more", what, c->var[i]);
+			return sf_fail(ctx, SF_EFORMAT, "%s: tensor 'var' holds %g; expected 0 or more", what,
+				       c->var[i]);
 	for (i = 0; i < c->n; i++)
 		for (j = 0; j < c->rank; j++)
 			for (k = j > 0 ? j - 1 : 0; k <= j; k++) {
-				const double *a = c->basis + (i * c->rank + j) * c->d, *b = c->basis + (i * c->rank + k) * c->d;
+				const double *a = c->basis + (i * c->rank + j) * c->d,
+					     *b = c->basis + (i * c->rank + k) * c->d;
 				double dot = 0;
 
 				for (l = 0; l < c->d; l++)
 					dot += a[l] * b[l];
 				if (!(fabs(dot - (j == k)) < 1e-8))
-					return sf_fail(ctx, SF_EFORMAT, "%s: rows %lld and %lld of component %lld's basis have the product %g; expected %d",
-					               what, (long long)j, (long long)k, (long long)i, dot, j == k);
+					return sf_fail(ctx, SF_EFORMAT,
+						       "%s: rows %lld and %lld of component %lld's basis have the "
+						       "product %g; expected %d",
+						       what, (long long)j, (long long)k, (long long)i, dot, j == k);
 			}
 	if (!(total > 0 && isfinite(total)))
 		return sf_fail(ctx, SF_EFORMAT, "%s: the weights add up to %g", what, total);

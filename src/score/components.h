@@ -27,9 +27,9 @@ int sf_components_new(sf_ctx *ctx, int64_t n, int64_t d, int64_t rank, sf_compon
 int sf_components_axes(sf_ctx *ctx, int64_t rank, int64_t d, const double *axes, double *basis, double *var);
 
 /* ---- points.c: records of a data set as points ---- */
-/* The first `most` records (0: all there are; a generator needs a number) of data `spec`, scaled: *x (n,d), freed by sf_free. `d`: the
- * dimension they must have, 0 for any; set to what they have. */
-int sf_points_read(sf_ctx *ctx, const char *what, const char *spec, sf_scaling scaling, double std, int64_t most, int64_t *n,
-                   int64_t *d, double **x);
+/* The first `most` records (0: all there are; a generator needs a number) of data `spec`, scaled: *x (n,d), freed by
+ * sf_free. `d`: the dimension they must have, 0 for any; set to what they have. */
+int sf_points_read(sf_ctx *ctx, const char *what, const char *spec, sf_scaling scaling, double std, int64_t most,
+		   int64_t *n, int64_t *d, double **x);
 
 #endif

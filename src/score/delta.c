@@ -4,11 +4,13 @@
  *     yhat = a'W u / a'W a,   w_i = softmax(-(a'W a) |yhat - y_i|^2 / 2),   D = sum_i w_i y_i
  *     score = -W (u - a D)            (k = 1: yhat = x/alpha, score = (alpha D - x)/sigma^2)
  *
- * Karras et al. 2022 (2206.00364), section 2; it is what denoising score matching learns when the data are all there is.
+ * Karras et al. 2022 (2206.00364), section 2; it is what denoising score matching learns when the data are all there
+ * is.
  *
- * Many coordinates: |yhat - y|^2 = |yhat|^2 - 2 yhat.y + |y|^2 for blocks of points and a tile of samples is a matrix product, and so is D. The
- * subtraction loses digits at small sigma; where it may cost more than TRUST nats, points near the maximum are done again as squared differences.
- * Few coordinates: squared differences alone. Either way blocks keep a running maximum, sum and weighted sum, so memory does not grow with n.
+ * Many coordinates: |yhat - y|^2 = |yhat|^2 - 2 yhat.y + |y|^2 for blocks of points and a tile of samples is a matrix
+ * product, and so is D. The subtraction loses digits at small sigma; where it may cost more than TRUST nats, points
+ * near the maximum are done again as squared differences. Few coordinates: squared differences alone. Either way
+ * blocks keep a running maximum, sum and weighted sum, so memory does not grow with n.
  * Known answer: points -1.3 -0.4 0.1 0.9 2.0, sigma 0.7: D(0.3) = 0.20382946269025046.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/delta.h"
@@ -18,7 +20,11 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 32, BLOCK = 256, FEW = 32 }; /* samples of a tile, points of a block, coordinates below which products do not pay */
+enum {
+	COLUMNS = 32, /* samples of a tile */
+	BLOCK = 256,  /* points of a block */
+	FEW = 32      /* coordinates below which products do not pay */
+};
 #define TRUST 1e-10 /* error of a logarithm that is put up with */
 #define WINDOW 50.  /* points whose weights are below e^-50 of the largest count as 0 */
 
@@ -41,10 +47,10 @@ typedef struct job {
 
 /* What the weights of a tile's samples depend on, and what comes of them; matrices have a column a sample. */
 typedef struct desk {
-	double c[COLUMNS];                                     /* a'W a */
-	double norm[COLUMNS], top[COLUMNS], sum[COLUMNS];      /* |yhat|^2; ln w_i = top + ..., relative to it the sum */
-	double *yhat, *mean;                                   /* (d,COLUMNS) */
-	double *e, *w;                                         /* (BLOCK,COLUMNS) */
+	double c[COLUMNS];                                /* a'W a */
+	double norm[COLUMNS], top[COLUMNS], sum[COLUMNS]; /* |yhat|^2; ln w_i = top + ..., relative to it the sum */
+	double *yhat, *mean;                              /* (d,COLUMNS) */
+	double *e, *w;                                    /* (BLOCK,COLUMNS) */
 } desk;
 
 /* Four sums in a fixed order, so that the additions need not wait for each other; b's numbers lie `step` apart. */
@@ -212,7 +218,8 @@ static int tile(void *arg, int64_t index, int worker)
 	return SF_OK;
 }
 
-int sf_delta_run(sf_delta *m, const sf_score *s, int64_t n, const double *x, const double *t, double *score, double *logp)
+int sf_delta_run(sf_delta *m, const sf_score *s, int64_t n, const double *x, const double *t, double *score,
+		 double *logp)
 {
 	sf_ctx *ctx = sf_score_context(s);
 	job w = {s, m, sf_kernels_f64(ctx), n, x, t, score, logp};
@@ -240,7 +247,8 @@ int sf_delta_open(const sf_score *s, int64_t n, double *points, sf_delta **out)
 	*out = NULL;
 	for (i = 0; rc == 0 && i < n * d; i++)
 		if (!isfinite(points[i]))
-			rc = sf_fail(ctx, SF_EINVAL, "score '%s': point %lld is not finite", s->object.cls->name, (long long)(i / d));
+			rc = sf_fail(ctx, SF_EINVAL, "score '%s': point %lld is not finite", s->object.cls->name,
+				     (long long)(i / d));
 	if (rc == 0 && !((m = sf_alloc(1, sizeof *m)) && (m->norm = sf_alloc((size_t)n, sizeof *m->norm))))
 		rc = sf_fail(ctx, SF_ENOMEM, "score '%s': out of memory", s->object.cls->name);
 	if (rc < 0) {
@@ -285,11 +293,11 @@ static void fini(void *state)
 	sf_delta_close(*(sf_delta **)state);
 }
 
-static const sf_score_class delta_class = {
-	.head = {"delta", "exact score of a finite data set", "Karras et al. 2022 (2206.00364), section 2", sizeof(sf_delta *), NULL,
-	         NULL, fini},
-	.eval = eval,
-	.logp = logp};
+static const sf_score_class delta_class = {.head = {"delta", "exact score of a finite data set",
+						    "Karras et al. 2022 (2206.00364), section 2", sizeof(sf_delta *),
+						    NULL, NULL, fini},
+					   .eval = eval,
+					   .logp = logp};
 
 int sf_score_delta(sf_ctx *ctx, const sf_process *p, int64_t n, int64_t d, const double *points,
                    sf_score **s)

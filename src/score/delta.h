@@ -11,6 +11,7 @@ typedef struct sf_delta sf_delta;
 int sf_delta_open(const sf_score *s, int64_t n, double *points, sf_delta **m);
 void sf_delta_close(sf_delta *m);
 /* One of score (n,k,d) and logp (n); the other is NULL. */
-int sf_delta_run(sf_delta *m, const sf_score *s, int64_t n, const double *x, const double *t, double *score, double *logp);
+int sf_delta_run(sf_delta *m, const sf_score *s, int64_t n, const double *x, const double *t, double *score,
+		 double *logp);
 
 #endif

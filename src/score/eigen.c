@@ -1,15 +1,16 @@
 /* eigen.c: the score of a normal mixture with covariances in their eigenbasis, under a linear process.
  *
- *     x_0 ~ sum_i w_i N(m_i, C_i),   C_i = U' diag(q) U + rest (1 - U'U),   u_t ~ sum_i w_i N(a m_i, a a' C_i + Sigma)
+ *     x_0 ~ sum_i w_i N(m_i, C_i),   C_i = U' diag(q) U + rest (1 - U'U),   u_t ~ sum_i w_i N(a m_i, a a' C_i +
+ *     Sigma)
  *     M_q = a a' q + Sigma  (k x k),   c = U (u - a m_i),   p = (u - a m_i) - U' c
  *     -s_i = M_rest^-1 p + U' M_q^-1 c                                                     (Woodbury)
  *     quad = p' M_rest^-1 p + sum_q c' M_q^-1 c,   ln det = sum_q ln det M_q + (d - r) ln det M_rest
  *     score = sum_i r_i s_i,   r = softmax(ln w_i - quad_i/2 - ln det_i/2),
  *     J v   = sum_i r_i (s_i (s_i.v) - M_i^-1 v) - score (score.v)
  *
- * Wang and Vastola 2024 (2412.09726). p is formed before it is divided by the small sigma^2: |u|^2 - |c|^2 would cancel. With r = d
- * there is no p. Samples go in tiles through the library's matrix product, whose rows do not know each other; the sum over components
- * keeps a running maximum, so memory does not grow with their number.
+ * Wang and Vastola 2024 (2412.09726). p is formed before it is divided by the small sigma^2: |u|^2 - |c|^2 would
+ * cancel. With r = d there is no p. Samples go in tiles through the library's matrix product, whose rows do not know
+ * each other; the sum over components keeps a running maximum, so memory does not grow with their number.
  * Known answer: C = (1, 1)'(1, 1) under edm: s((1,-1), t) = -(1,-1)/t^2, s((1,1), t) = -(1,1)/(2 + t^2).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
@@ -108,8 +109,8 @@ static double weigh(int k, const double *inverse, int64_t width, const double *i
 }
 
 /* out = M_i^-1 in for every sample of the tile, quad and ln det of each; `in` is overwritten. */
-static void solve(const job *w, int64_t i, int64_t count, const frame *f, desk *k, double *in, double *out, double *quad,
-                  double *logdet)
+static void solve(const job *w, int64_t i, int64_t count, const frame *f, desk *k, double *in, double *out,
+		  double *quad, double *logdet)
 {
 	const sf_components *c = &w->m->c;
 	int blocks = sf_process_blocks(w->s->process), rows = (int)count * blocks;
@@ -172,14 +173,16 @@ static void tile_run(const job *w, int64_t first, int64_t count, desk *k)
 	for (i = 0; i < c->n; i++) {
 		for (j = 0; j < count; j++)
 			for (l = 0; l < size; l++)
-				k->r[j * size + l] = w->x[(first + j) * size + l] - f[j].a[l / d] * c->mean[i * d + l % d];
+				k->r[j * size + l] =
+					w->x[(first + j) * size + l] - f[j].a[l / d] * c->mean[i * d + l % d];
 		solve(w, i, count, f, k, k->r, k->part, quad, logdet);
 		if (w->what == SF_EIGEN_JVP) {
 			memcpy(k->r, w->v + first * size, (size_t)(count * size) * sizeof(double));
 			solve(w, i, count, f, k, k->r, k->moved, unused, unused);
 		}
 		for (j = 0; j < count; j++) {
-			double e = log(c->weight[i]) - .5 * (quad[j] + logdet[j] + (double)size * log(2 * SF_PI)), r, along = 0;
+			double e = log(c->weight[i]) - .5 * (quad[j] + logdet[j] + (double)size * log(2 * SF_PI)), r,
+			       along = 0;
 			double *part = k->part + j * size, *score = k->score + j * size, *jvp = k->jvp + j * size;
 
 			if (e > top[j]) {
@@ -216,8 +219,9 @@ static void tile_run(const job *w, int64_t first, int64_t count, desk *k)
 			along += w->what == SF_EIGEN_JVP ? k->score[j * size + l] * w->v[(first + j) * size + l] : 0;
 		}
 		for (l = 0; l < size; l++)
-			out[l] = w->what == SF_EIGEN_JVP ? k->jvp[j * size + l] / sum[j] - along * k->score[j * size + l]
-			                                   : k->score[j * size + l];
+			out[l] = w->what == SF_EIGEN_JVP
+					 ? k->jvp[j * size + l] / sum[j] - along * k->score[j * size + l]
+					 : k->score[j * size + l];
 	}
 }
 
@@ -273,8 +277,9 @@ int sf_eigen_flow(sf_eigen *m, const sf_score *s, int64_t n, double from, double
 	moving w = {&m->c, sf_flow_between(s->process, from, to), x};
 
 	if (m->c.n != 1)
-		return sf_fail(sf_score_context(s), SF_EUNSUP, "score '%s': the probability-flow ODE of %lld components has no closed form",
-		               s->object.cls->name, (long long)m->c.n);
+		return sf_fail(sf_score_context(s), SF_EUNSUP,
+			       "score '%s': the probability-flow ODE of %lld components has no closed form",
+			       s->object.cls->name, (long long)m->c.n);
 	return sf_over_samples(sf_score_context(s), n, 4 * (m->c.rank + 1) * m->c.d, move, &w);
 }
 
@@ -287,13 +292,14 @@ int sf_eigen_open(const sf_score *s, const sf_components *c, sf_eigen **out)
 	*out = NULL;
 	SF_TRY(sf_score_needs_linear(s));
 	if (c->d != s->d)
-		return sf_fail(ctx, SF_EMISMATCH, "score '%s': the model is of dimension %lld; expected %lld", s->object.cls->name,
-		               (long long)c->d, (long long)s->d);
+		return sf_fail(ctx, SF_EMISMATCH, "score '%s': the model is of dimension %lld; expected %lld",
+			       s->object.cls->name, (long long)c->d, (long long)s->d);
 	m = sf_alloc(1, sizeof *m);
 	if (!m || sf_components_new(ctx, c->n, c->d, c->rank, &m->c) < 0 ||
 	    !(m->turned = sf_alloc((size_t)(all * c->d) + 1, sizeof(double)))) {
 		sf_eigen_close(m);
-		return sf_fail(ctx, SF_ENOMEM, "score '%s': out of memory for %lld components", s->object.cls->name, (long long)c->n);
+		return sf_fail(ctx, SF_ENOMEM, "score '%s': out of memory for %lld components", s->object.cls->name,
+			       (long long)c->n);
 	}
 	memcpy(m->c.weight, c->weight, (size_t)c->n * sizeof(double));
 	memcpy(m->c.mean, c->mean, (size_t)(c->n * c->d) * sizeof(double));
@@ -365,14 +371,14 @@ static void fini(void *state)
 	sf_eigen_close(*(sf_eigen **)state);
 }
 
-static const sf_score_class eigen_class = {
-	.head = {"components", "exact score of a normal mixture", "Wang and Vastola 2024 (2412.09726)", sizeof(sf_eigen *), NULL,
-	         NULL, fini},
-	.prepare = NULL,
-	.eval = eval,
-	.logp = logp,
-	.jvp = jvp,
-	.flow = flow};
+static const sf_score_class eigen_class = {.head = {"components", "exact score of a normal mixture",
+						    "Wang and Vastola 2024 (2412.09726)", sizeof(sf_eigen *), NULL,
+						    NULL, fini},
+					   .prepare = NULL,
+					   .eval = eval,
+					   .logp = logp,
+					   .jvp = jvp,
+					   .flow = flow};
 
 int sf_score_components(sf_ctx *ctx, const sf_process *p, const sf_components *c, sf_score **s)
 {

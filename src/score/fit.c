@@ -1,13 +1,16 @@
 /* fit.c: Gaussians and normal mixtures from data.
  *
  *     gaussian  m = mean, C = sum (x - m)(x - m)'/N
- *     mixture   clusters of k-means: weight N_i/N, centre, C_i = sum (x - m_i)(x - m_i)'/(N_i - 1) + ridge 1   (a lone point: ridge alone)
+ *     mixture   clusters of k-means: weight N_i/N, centre, C_i = sum (x - m_i)(x - m_i)'/(N_i - 1) + ridge 1   (a
+ *     lone point: ridge alone)
  *     low-rank  the same, C_i cut to its largest eigenvalues
  *
- * Wang and Vastola 2024 (2412.09726) and the conventions of their code, ridge 1e-5 among them. k-means is Lloyd's on all points here, with
- * the start of Arthur and Vassilvitskii 2007 from counter-based noise: a centre is drawn with probability proportional to the squared
- * distance to the nearest one so far. Sums run over points in order, so the number of threads changes nothing.
- * Known answer: the points (0,0), (2,0), (0,2), (2,2) have the covariance diag(1,1); as one cluster diag(4/3,4/3) + ridge.
+ * Wang and Vastola 2024 (2412.09726) and the conventions of their code, ridge 1e-5 among them. k-means is Lloyd's on
+ * all points here, with the start of Arthur and Vassilvitskii 2007 from counter-based noise: a centre is drawn with
+ * probability proportional to the squared distance to the nearest one so far. Sums run over points in order, so the
+ * number of threads changes nothing.
+ * Known answer: the points (0,0), (2,0), (0,2), (2,2) have the covariance diag(1,1); as one cluster diag(4/3,4/3) +
+ * ridge.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
 #include "score/components.h"
@@ -196,7 +199,8 @@ static int cluster(clusters *c, const sf_fit_options *o)
 	c->norm = sf_alloc((size_t)c->k, sizeof *c->norm);
 	c->scratch = sf_alloc((size_t)sf_ctx_threads(c->ctx), (size_t)(TILE * c->k) * sizeof *c->scratch);
 	if (!before || !c->of || !c->count || !c->far || !c->centre || !c->turned || !c->norm || !c->scratch) {
-		rc = sf_fail(c->ctx, SF_ENOMEM, "fit: out of memory for %lld clusters of %lld points", (long long)c->k, (long long)c->n);
+		rc = sf_fail(c->ctx, SF_ENOMEM, "fit: out of memory for %lld clusters of %lld points",
+			     (long long)c->k, (long long)c->n);
 	} else if (c->k == 1) {
 		c->count[0] = c->n;
 		sf_parallel(c->ctx, (c->d + COLUMNS - 1) / COLUMNS, sum_tile, c);
@@ -260,22 +264,27 @@ static int spectra(const clusters *c, const sf_fit_options *o, sf_components *ou
 	int rc = SF_OK;
 
 	if (!rows || !cov || !vec || !val)
-		rc = sf_fail(c->ctx, SF_ENOMEM, "fit: out of memory for a covariance of dimension %lld", (long long)d);
+		rc = sf_fail(c->ctx, SF_ENOMEM, "fit: out of memory for a covariance of dimension %lld",
+			     (long long)d);
 	for (i = 0; rc == 0 && i < c->k; i++) {
-		double divisor = o->kind == SF_FIT_GAUSSIAN ? (double)c->count[i] : fmax((double)(c->count[i] - 1), 1), cut = 0;
+		double divisor =
+			       o->kind == SF_FIT_GAUSSIAN ? (double)c->count[i] : fmax((double)(c->count[i] - 1), 1),
+		       cut = 0;
 
 		covariance(c, i, divisor, rows, cov);
 		for (j = 0; j < d; j++)
 			cov[j * d + j] += ridge;
 		rc = sf_blas_eigh(d, cov, val, vec);
 		if (rc < 0)
-			rc = sf_fail(c->ctx, rc, "fit: no eigenvectors of the covariance of cluster %lld", (long long)i);
+			rc = sf_fail(c->ctx, rc, "fit: no eigenvectors of the covariance of cluster %lld",
+				     (long long)i);
 		for (j = 0; rc == 0 && j < d; j++) { /* from the largest down; rounding may leave a zero below it */
 			double q = fmax(val[d - 1 - j], 0);
 
 			if (j < rank) {
 				out->var[i * rank + j] = q;
-				memcpy(out->basis + (i * rank + j) * d, vec + (d - 1 - j) * d, (size_t)d * sizeof *vec);
+				memcpy(out->basis + (i * rank + j) * d, vec + (d - 1 - j) * d,
+				       (size_t)d * sizeof *vec);
 			} else {
 				cut += q;
 			}
@@ -296,12 +305,14 @@ static int check(sf_ctx *ctx, const sf_fit_options *o, int64_t n, int64_t d, con
 	if (n < 1 || d < 1 || sf_mul_i64(n, d, &size) < 0 || sf_mul_i64(d, d, &i) < 0 || i > INT64_MAX / 16)
 		return sf_fail(ctx, SF_ERANGE, "fit: %lld points of dimension %lld", (long long)n, (long long)d);
 	if (k < 1 || k > n)
-		return sf_fail(ctx, SF_ERANGE, "fit: %lld components of %lld points; expected 1 to as many as points", (long long)k,
-		               (long long)n);
+		return sf_fail(ctx, SF_ERANGE, "fit: %lld components of %lld points; expected 1 to as many as points",
+			       (long long)k, (long long)n);
 	if (rank < 0 || rank > d || (rank == 0 && o->kind == SF_FIT_LOW_RANK))
-		return sf_fail(ctx, SF_ERANGE, "fit: rank %lld in dimension %lld; expected 1 to that", (long long)rank, (long long)d);
+		return sf_fail(ctx, SF_ERANGE, "fit: rank %lld in dimension %lld; expected 1 to that",
+			       (long long)rank, (long long)d);
 	if (o->iterations < 1 || isnan(o->ridge) || isinf(o->ridge))
-		return sf_fail(ctx, SF_ERANGE, "fit: %lld rounds of k-means and a ridge of %g", (long long)o->iterations, o->ridge);
+		return sf_fail(ctx, SF_ERANGE, "fit: %lld rounds of k-means and a ridge of %g",
+			       (long long)o->iterations, o->ridge);
 	for (i = 0; i < size; i++)
 		if (!isfinite(x[i]))
 			return sf_fail(ctx, SF_EINVAL, "fit: point %lld is not finite", (long long)(i / d));
@@ -310,7 +321,8 @@ static int check(sf_ctx *ctx, const sf_fit_options *o, int64_t n, int64_t d, con
 
 int sf_components_fit(sf_ctx *ctx, const sf_fit_options *o, int64_t n, int64_t d, const double *x, sf_components *out)
 {
-	int clustered = o->kind == SF_FIT_MIXTURE || o->kind == SF_FIT_LOW_RANK, round = o->kind == SF_FIT_ISOTROPIC || o->kind == SF_FIT_MEAN;
+	int clustered = o->kind == SF_FIT_MIXTURE || o->kind == SF_FIT_LOW_RANK,
+	    round = o->kind == SF_FIT_ISOTROPIC || o->kind == SF_FIT_MEAN;
 	int64_t k = clustered ? o->components : 1, rank = round ? 0 : o->kind == SF_FIT_LOW_RANK ? o->rank : d, i;
 	clusters c;
 	int rc;

@@ -1,8 +1,8 @@
 /* low_rank.c: the score of a normal mixture whose covariances have few axes: C_i = A_i' A_i + rest^2 across them.
  *
- * The algebra is eigen.c's. Axes are given as vectors, each as long as the standard deviation along it; they need not be at right angles. Or
- * all comes from a file of `scorefield fit`. With rest = 0 the data lie in planes, and the score exists where there is noise.
- * Wang and Vastola 2024 (2412.09726).
+ * The algebra is eigen.c's. Axes are given as vectors, each as long as the standard deviation along it; they need not
+ * be at right angles. Or all comes from a file of `scorefield fit`. With rest = 0 the data lie in planes, and the
+ * score exists where there is noise. Wang and Vastola 2024 (2412.09726).
  * Known answer: the axis (1,1) in the plane under edm: D(x) = (1,1) (x_1 + x_2)/(2 + t^2).
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/components.h"
@@ -17,19 +17,24 @@ typedef struct low_rank {
 } low_rank;
 
 static const sf_opt options[] = {
-	{"file", "a model that `scorefield fit` wrote, instead of the lists", SF_OPT_STRING, offsetof(low_rank, file), "", 0, 0, NULL},
-	{"weights", "one positive number for each part (any scale); empty: equal", SF_OPT_LIST, offsetof(low_rank, weights), "", 1e-300,
-	 1e300, NULL},
-	{"means", "d numbers for each part; empty: one part at zero", SF_OPT_LIST, offsetof(low_rank, means), "", 0, 0, NULL},
-	{"axes", "the same number of vectors of d numbers for each part, all one after the other; empty: the first unit vector",
+	{"file", "a model that `scorefield fit` wrote, instead of the lists", SF_OPT_STRING, offsetof(low_rank, file),
+	 "", 0, 0, NULL},
+	{"weights", "one positive number for each part (any scale); empty: equal", SF_OPT_LIST,
+	 offsetof(low_rank, weights), "", 1e-300, 1e300, NULL},
+	{"means", "d numbers for each part; empty: one part at zero", SF_OPT_LIST, offsetof(low_rank, means), "", 0,
+	 0, NULL},
+	{"axes",
+	 "the same number of vectors of d numbers for each part, all one after the other; empty: the first unit "
+	 "vector",
 	 SF_OPT_LIST, offsetof(low_rank, axes), "", 0, 0, NULL},
 	{"rest", "standard deviation across the axes", SF_OPT_DOUBLE, offsetof(low_rank, rest), "0", 0, 1e9, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int refuse(const sf_score *s, const char *name, int n, const char *expected)
 {
-	return sf_fail(sf_score_context(s), SF_EMISMATCH, "score 'low-rank': %s has %d numbers; expected %s (dimension %lld)", name, n,
-	               expected, (long long)s->d);
+	return sf_fail(sf_score_context(s), SF_EMISMATCH,
+		       "score 'low-rank': %s has %d numbers; expected %s (dimension %lld)", name, n, expected,
+		       (long long)s->d);
 }
 
 static int fill(sf_score *s, const low_rank *o, sf_components *c)
@@ -51,7 +56,8 @@ static int fill(sf_score *s, const low_rank *o, sf_components *c)
 		}
 		for (j = 0; j < c->rank * c->d; j++)
 			axes[j] = o->axes.v[i * c->rank * c->d + j];
-		SF_TRY(sf_components_axes(ctx, c->rank, c->d, axes, c->basis + i * c->rank * c->d, c->var + i * c->rank));
+		SF_TRY(sf_components_axes(ctx, c->rank, c->d, axes, c->basis + i * c->rank * c->d,
+					  c->var + i * c->rank));
 		for (j = 0; j < c->rank; j++)
 			c->var[i * c->rank + j] += c->rest[i]; /* what is across an axis is along it too */
 	}
@@ -111,8 +117,8 @@ static int flow(sf_score *s, int64_t n, double from, double to, double *x)
 }
 
 const sf_score_class sf_score_low_rank = {
-	.head = {"low-rank", "exact score of a normal mixture in few directions", "Wang and Vastola 2024 (2412.09726)", sizeof(low_rank),
-	         options, NULL, fini},
+	.head = {"low-rank", "exact score of a normal mixture in few directions",
+	         "Wang and Vastola 2024 (2412.09726)", sizeof(low_rank), options, NULL, fini},
 	.prepare = prepare,
 	.eval = eval,
 	.logp = logp,

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-int sf_points_read(sf_ctx *ctx, const char *what, const char *spec, sf_scaling scaling, double std, int64_t most, int64_t *n,
-                   int64_t *d, double **x)
+int sf_points_read(sf_ctx *ctx, const char *what, const char *spec, sf_scaling scaling, double std, int64_t most,
+		   int64_t *n, int64_t *d, double **x)
 {
 	const sf_data_info *info;
 	sf_data *data = NULL;
@@ -25,9 +25,10 @@ int sf_points_read(sf_ctx *ctx, const char *what, const char *spec, sf_scaling s
 	else
 		rc = sf_view_make(data, scaling, std, 0, 0, 0, &view);
 	*d = info->size;
-	if (rc == 0 && (sf_mul_i64(*n, info->size, &size) < 0 || size > INT64_MAX / 16 || !(*x = sf_alloc((size_t)size, sizeof **x))))
-		rc = sf_fail(ctx, SF_ENOMEM, "%s: out of memory for %lld records of %lld numbers", what, (long long)*n,
-		             (long long)info->size);
+	if (rc == 0 && (sf_mul_i64(*n, info->size, &size) < 0 || size > INT64_MAX / 16 ||
+			!(*x = sf_alloc((size_t)size, sizeof **x))))
+		rc = sf_fail(ctx, SF_ENOMEM, "%s: out of memory for %lld records of %lld numbers", what,
+			     (long long)*n, (long long)info->size);
 	for (i = 0; rc == 0 && i < *n; i++)
 		sf_view_read(&view, i, *x + i * info->size, NULL);
 	sf_data_free(data);

@@ -1,10 +1,12 @@
-/* product.c: the score of a turned product of mixtures on the line: data of any dimension, far from normal, with everything in closed form.
+/* product.c: the score of a turned product of mixtures on the line: data of any dimension, far from normal, with
+ * everything in closed form.
  *
  *     x_0 = R' z,   z_j independent with the density sum_i w_i N(m_i, s_i^2),   R orthogonal
  *     score(u) = R' (score_1(z_j)) coordinate by coordinate, z = R u,   log p = sum_j log p_1(z_j)
  *
- * R comes from Gram and Schmidt's method on counter-based normals (seed 0: R = 1). The probability-flow ODE turns with the data and keeps the quantiles of each z_j.
- * Presets as of `mixture` in one dimension: skewed (weights .3 .5 .2 at -1, .6, 1.5 with std .3 .4 .2), two (+-1, std 0.1). Wang and Vastola 2024 (2412.09726).
+ * R comes from Gram and Schmidt's method on counter-based normals (seed 0: R = 1). The probability-flow ODE turns
+ * with the data and keeps the quantiles of each z_j. Presets as of `mixture` in one dimension: skewed (weights .3 .5
+ * .2 at -1, .6, 1.5 with std .3 .4 .2), two (+-1, std 0.1). Wang and Vastola 2024 (2412.09726).
  * Known answer: seed 0, edm: each coordinate 0.5 is denoised at t = 1 to 0.5227009936286975.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/flow.h"
@@ -28,14 +30,14 @@ typedef struct product {
 } product;
 
 static const sf_opt options[] = {
-	{"preset", "a named mixture on the line, used where means is empty", SF_OPT_CHOICE, offsetof(product, preset), "skewed", 0, 0,
-	 "skewed|two"},
+	{"preset", "a named mixture on the line, used where means is empty", SF_OPT_CHOICE, offsetof(product, preset),
+	 "skewed", 0, 0, "skewed|two"},
 	{"seed", "of the rotation; 0: none", SF_OPT_INT, offsetof(product, seed), "1", 0, 9e15, NULL},
-	{"weights", "one positive number for each part (any scale); empty: equal", SF_OPT_LIST, offsetof(product, weights), "", 1e-300,
-	 1e300, NULL},
+	{"weights", "one positive number for each part (any scale); empty: equal", SF_OPT_LIST,
+	 offsetof(product, weights), "", 1e-300, 1e300, NULL},
 	{"means", "one number for each part", SF_OPT_LIST, offsetof(product, means), "", 0, 0, NULL},
-	{"std", "standard deviation of all parts, or one each; empty: the preset's, or 0.1", SF_OPT_LIST, offsetof(product, stds), "", 0,
-	 1e9, NULL},
+	{"std", "standard deviation of all parts, or one each; empty: the preset's, or 0.1", SF_OPT_LIST,
+	 offsetof(product, stds), "", 0, 1e9, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 /* Rows of R: normals, each freed of the rows before it (twice, for the last digits) and brought to length one. */
@@ -45,9 +47,10 @@ static int rotation(sf_score *s, product *o)
 	int64_t d = s->d, size, i, j, l;
 	int pass;
 
-	if (sf_mul_i64(d, d, &size) < 0 || size > INT64_MAX / 16 || !(o->turn = sf_alloc((size_t)size, sizeof *o->turn)))
-		return sf_fail(sf_score_context(s), SF_ENOMEM, "score 'product': out of memory for a rotation of %lld dimensions",
-		               (long long)d);
+	if (sf_mul_i64(d, d, &size) < 0 || size > INT64_MAX / 16 ||
+	    !(o->turn = sf_alloc((size_t)size, sizeof *o->turn)))
+		return sf_fail(sf_score_context(s), SF_ENOMEM,
+			       "score 'product': out of memory for a rotation of %lld dimensions", (long long)d);
 	for (i = 0; i < d; i++) {
 		double *row = o->turn + i * d, norm = 0;
 
@@ -71,7 +74,8 @@ static int rotation(sf_score *s, product *o)
 
 static int prepare(sf_score *s)
 {
-	static const double w[2][3] = {{.3, .5, .2}, {1, 1}}, m[2][3] = {{-1, .6, 1.5}, {1, -1}}, sd[2][3] = {{.3, .4, .2}, {.1, .1}};
+	static const double w[2][3] = {{.3, .5, .2}, {1, 1}}, m[2][3] = {{-1, .6, 1.5}, {1, -1}},
+			    sd[2][3] = {{.3, .4, .2}, {.1, .1}};
 	product *o = s->object.state;
 	double total = 0;
 	int i;
@@ -79,8 +83,9 @@ static int prepare(sf_score *s)
 	SF_TRY(sf_score_needs_linear(s));
 	o->parts = o->means.n ? o->means.n : o->preset == SKEWED ? 3 : 2;
 	if ((o->weights.n && o->weights.n != o->parts) || (o->stds.n > 1 && o->stds.n != o->parts))
-		return sf_fail(sf_score_context(s), SF_EMISMATCH, "score 'product': %d parts, %d weights and %d std; expected one of each for each",
-		               o->parts, o->weights.n, o->stds.n);
+		return sf_fail(sf_score_context(s), SF_EMISMATCH,
+			       "score 'product': %d parts, %d weights and %d std; expected one of each for each",
+			       o->parts, o->weights.n, o->stds.n);
 	for (i = 0; i < o->parts; i++) {
 		double std = o->stds.n ? o->stds.v[o->stds.n == 1 ? 0 : i] : o->means.n ? .1 : sd[o->preset][i];
 
@@ -140,7 +145,8 @@ typedef struct part { /* of one time */
 /* One coordinate: z (k) -> its score, or the derivative of that along v, in place of z; returns ln p_1(z). */
 static double coordinate(const product *o, int k, int what, const part *parts, double *z, const double *v)
 {
-	double top = -INFINITY, sum = 0, e[SF_LIST_MAX], s[SF_LIST_MAX][SF_BLOCKS_MAX], score[SF_BLOCKS_MAX] = {0}, jvp[SF_BLOCKS_MAX] = {0};
+	double top = -INFINITY, sum = 0, e[SF_LIST_MAX], s[SF_LIST_MAX][SF_BLOCKS_MAX], score[SF_BLOCKS_MAX] = {0},
+	       jvp[SF_BLOCKS_MAX] = {0};
 	int i, b;
 
 	for (i = 0; i < o->parts; i++) {
@@ -191,8 +197,10 @@ static int quantiles(const job *w, const product *o, double *z)
 	for (j = 0; j < w->s->d; j++) {
 		z[j] = sf_flow_quantile(&w->f, o->parts, o->weight, o->mean, o->var, z[j]);
 		if (isnan(z[j]))
-			return sf_fail(sf_score_context(w->s), SF_ERANGE, "score 'product': the probability beyond a coordinate is too small to be kept in "
-			               "double precision");
+			return sf_fail(
+				sf_score_context(w->s), SF_ERANGE,
+				"score 'product': the probability beyond a coordinate is too small to be kept in "
+				"double precision");
 	}
 	return SF_OK;
 }
@@ -280,8 +288,8 @@ static int flow(sf_score *s, int64_t n, double from, double to, double *x)
 }
 
 const sf_score_class sf_score_product = {
-	.head = {"product", "exact score of a turned product of mixtures on the line", "Wang and Vastola 2024 (2412.09726)", sizeof(product),
-	         options, NULL, fini},
+	.head = {"product", "exact score of a turned product of mixtures on the line",
+		 "Wang and Vastola 2024 (2412.09726)", sizeof(product), options, NULL, fini},
 	.prepare = prepare,
 	.eval = eval,
 	.logp = logp,

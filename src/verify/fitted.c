@@ -1,5 +1,5 @@
-/* fitted.c: checks of scores that models of data have (normal mixtures in their eigenbasis, many points, turned products), of what is fitted,
- * of what explains what, and of EDM's ablations.
+/* fitted.c: checks of scores that models of data have (normal mixtures in their eigenbasis, many points, turned
+ * products), of what is fitted, of what explains what, and of EDM's ablations.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/verify.h"
 
@@ -146,7 +146,8 @@ static int product_published(sf_ctx *ctx, sf_row *row)
 
 enum { N = 400, WIDE = 40 };
 
-static const double skewed[8][2] = {{-1.2, .3}, {.4, 1.9}, {2.3, -.6}, {.1, .2}, {-.5, -1.1}, {1.4, .8}, {-.3, .6}, {.9, -.2}};
+static const double skewed[8][2] = {{-1.2, .3},	 {.4, 1.9}, {2.3, -.6}, {.1, .2},
+				    {-.5, -1.1}, {1.4, .8}, {-.3, .6},	{.9, -.2}};
 
 /* Matrix products against squared differences one by one, from where one point wins to where all count. */
 static int delta_products(sf_ctx *ctx, sf_row *row)
@@ -284,8 +285,8 @@ static int fit_conventions(sf_ctx *ctx, sf_row *row)
 	return sf_row_worst(row, worst, 1e-15);
 }
 
-/* The score of the mean alone, -x/sigma^2, against that of variance q: the same share 1 - (q/sigma^2)^2 at every point, and none of the denoised
- * value. */
+/* The score of the mean alone, -x/sigma^2, against that of variance q: the same share 1 - (q/sigma^2)^2 at every
+ * point, and none of the denoised value. */
 static int explained_mean(sf_ctx *ctx, sf_row *row)
 {
 	static const double level[] = {.3, 1, 5};
@@ -324,8 +325,10 @@ static int ablations(sf_ctx *ctx, sf_row *row)
 		{"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:order=1,time=process", 512, 0.499547587650061},
 		{"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 128, 0.500074653552877},
 		{"edm:schedule=vp,scaling=vp," VP_RANGE, "vp", "heun:time=process", 18, 0.504195644752739},
-		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:time=process", 18, 0.202547800817792},
-		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:order=1,time=process", 18, 1.59047989749001},
+		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:time=process", 18,
+		 0.202547800817792},
+		{"edm:schedule=ve,sigma-min=0.02,sigma-max=100", "logsnr:final=zero", "heun:order=1,time=process", 18,
+		 1.59047989749001},
 		{"edm:schedule=ve", "karras", "heun:time=process", 18, 0.25298569945412},
 		{"edm:schedule=vp,scaling=vp", "karras", "heun:time=process", 18, 0.504004730783431}};
 	double worst = 0;
@@ -381,20 +384,29 @@ static int vp_uniform(sf_ctx *ctx, sf_row *row)
 }
 
 const sf_check sf_checks_fitted[] = {
-	{"score", "low-rank.gradient", "score = grad log p and its derivative, by differences, all processes", WV, low_rank_gradient},
+	{"score", "low-rank.gradient", "score = grad log p and its derivative, by differences, all processes", WV,
+	 low_rank_gradient},
 	{"score", "low-rank.full", "as many axes as dimensions: the Gaussian", WV, low_rank_full},
 	{"score", "low-rank.residue", "across a plane of data at sigma = 1e-6", WV, low_rank_residue},
-	{"score", "product.gradient", "score = grad log p and its derivative, by differences, all processes", WV, product_gradient},
+	{"score", "product.gradient", "score = grad log p and its derivative, by differences, all processes", WV,
+	 product_gradient},
 	{"score", "product.published", "denoised value of a coordinate", "Tweedie's formula", product_published},
-	{"score", "delta.products", "matrix products against squared differences, sigma 1e-6 to 160", EDM_2, delta_products},
-	{"score", "fitted.far-field-mean", "slope in sigma of the share of a cloud's score that its mean misses", WV, far_mean},
+	{"score", "delta.products", "matrix products against squared differences, sigma 1e-6 to 160", EDM_2,
+	 delta_products},
+	{"score", "fitted.far-field-mean", "slope in sigma of the share of a cloud's score that its mean misses", WV,
+	 far_mean},
 	{"score", "fitted.far-field-isotropic", "the same for a round Gaussian", WV, far_isotropic},
 	{"score", "fitted.far-field-gaussian", "the same for the Gaussian of a skewed cloud", WV, far_gaussian},
-	{"score", "fitted.far-field-symmetric", "the same for the Gaussian of a point-symmetric cloud", WV, far_symmetric},
-	{"score", "fitted.conventions", "variances of four points: over N, and over N - 1 plus a ridge", WV, fit_conventions},
-	{"metric", "explained.mean", "share of a Gaussian's score that its mean explains: 1 - (q/sigma^2)^2", WV, explained_mean},
-	{"grid", "iddpm.published", "noise levels of iDDPM's table", "Karras et al. 2022 (2206.00364), table 1", iddpm_table},
-	{"grid", "vp.uniform", "on process vp the grid is uniform", "Karras et al. 2022 (2206.00364), table 1", vp_uniform},
-	{"sampler", "heun.ablations", "EDM's other schedules, scalings and grids on normal data", "Karras et al. 2022 (2206.00364), algorithm 1",
-	 ablations},
+	{"score", "fitted.far-field-symmetric", "the same for the Gaussian of a point-symmetric cloud", WV,
+	 far_symmetric},
+	{"score", "fitted.conventions", "variances of four points: over N, and over N - 1 plus a ridge", WV,
+	 fit_conventions},
+	{"metric", "explained.mean", "share of a Gaussian's score that its mean explains: 1 - (q/sigma^2)^2", WV,
+	 explained_mean},
+	{"grid", "iddpm.published", "noise levels of iDDPM's table", "Karras et al. 2022 (2206.00364), table 1",
+	 iddpm_table},
+	{"grid", "vp.uniform", "on process vp the grid is uniform", "Karras et al. 2022 (2206.00364), table 1",
+	 vp_uniform},
+	{"sampler", "heun.ablations", "EDM's other schedules, scalings and grids on normal data",
+	 "Karras et al. 2022 (2206.00364), algorithm 1", ablations},
 	{NULL, NULL, NULL, NULL, NULL}};

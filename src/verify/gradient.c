@@ -1,4 +1,4 @@
-/* gradient.c: of every objective, the gradient of its loss against differences, on a perceptron and on a small U-Net; and the
+/* gradient.c: of every objective, the gradient of its loss against central differences of order 4, on a perceptron and on a small U-Net; and the
  * expected gradient at the true score, which is zero where the objective has its minimum there.
  *
  * The expectation is exact for a linear score: integrands have degree 2 in (x,z) and in the direction v, so 2n points
@@ -155,46 +155,49 @@ REST(lcss_two_rest, "lcss:stage=two,rho=0.5", "vp", .3, .5)
 REST(lcss_static, "lcss:stage=two,rho=0.5", "static", 1, .5)
 REST(lcss_anti_rest, "lcss:stage=two,rho=0.5,antithetic=true", "vp", .3, .5)
 
-#define FD "central differences of order 4"
+#define DIFFERENCES "parameter gradient against central differences of order 4"
+#define SONG "Song et al. 2019 (1905.07088)"
+#define PANG "Pang et al. 2020 (2007.03317)"
+#define OSADA "Osada, Shing, Nishide 2024 (2412.03962)"
+#define SINGHAL "Singhal et al. 2024 (2407.07998)"
+#define XU "Xu, Tong, Jaakkola 2023 (2302.00670)"
+#define DOCKHORN "Dockhorn et al. 2022 (2112.07068), appendix B.3"
 #define ROW(name, what, ref, run) {"objective", name, what, ref, run}
 const sf_check sf_checks_gradient[] = {
-	ROW("ism.gradient-mlp", "parameter gradient against differences, perceptron", FD, ism_mlp),
-	ROW("ism.gradient-unet", "parameter gradient against differences, U-Net", FD, ism_unet),
+	ROW("ism.gradient-mlp", DIFFERENCES ", perceptron", "Hyvarinen 2005", ism_mlp),
+	ROW("ism.gradient-unet", DIFFERENCES ", U-Net", "Hyvarinen 2005", ism_unet),
 	ROW("ism.rest", "expected gradient at the true score, VP", "Hyvarinen 2005", ism_rest),
 	ROW("ism.rest-static", "expected gradient at the true score, no noise", "Hyvarinen 2005", ism_static),
-	ROW("ssm.gradient-mlp", "parameter gradient against differences, perceptron", FD, ssm_mlp),
-	ROW("ssm.gradient-unet", "parameter gradient against differences, U-Net", FD, ssm_unet),
-	ROW("ssm.rest", "expected gradient at the true score, VP", "Song et al. 2019 (1905.07088)", ssm_rest),
-	ROW("ssm-vr.gradient-mlp", "parameter gradient against differences, double well", FD, ssm_vr_mlp),
-	ROW("ssm-vr.gradient-unet", "parameter gradient against differences, U-Net", FD, ssm_vr_unet),
-	ROW("ssm-vr.rest", "expected gradient at the true score, sub-VP", "Song et al. 2019 (1905.07088)", ssm_vr_rest),
-	ROW("fd-ssm.gradient-mlp", "parameter gradient against differences, perceptron", FD, fd_ssm_mlp),
-	ROW("fd-ssm.gradient-energy", "the same of an energy", FD, fd_energy_mlp),
-	ROW("fd-ssm.gradient-unet", "parameter gradient against differences, U-Net", FD, fd_ssm_unet),
-	ROW("fd-ssm.rest", "expected gradient at the true score, VP", "Pang et al. 2020 (2007.03317)", fd_rest),
-	ROW("fd-ssm-vr.gradient-mlp", "parameter gradient against differences, perceptron", FD, fd_ssm_vr_mlp),
-	ROW("fd-ssm-vr.gradient-unet", "parameter gradient against differences, U-Net", FD, fd_ssm_vr_unet),
-	ROW("fd-ssm-vr.rest", "expected gradient at the true score, VE", "Pang et al. 2020 (2007.03317)", fd_vr_rest),
-	ROW("fd-dsm.gradient-mlp", "parameter gradient against differences, an energy", FD, fd_dsm_mlp),
-	ROW("fd-dsm.gradient-unet", "parameter gradient against differences, U-Net", FD, fd_dsm_unet),
-	ROW("dsm.gradient-mlp", "parameter gradient against differences, perceptron", FD, dsm_mlp),
-	ROW("dsm.gradient-energy", "the same of an energy, differentiated twice", FD, dsm_energy_mlp),
-	ROW("dsm.gradient-unet", "parameter gradient against differences, U-Net", FD, dsm_unet),
+	ROW("ssm.gradient-mlp", DIFFERENCES ", perceptron", SONG, ssm_mlp),
+	ROW("ssm.gradient-unet", DIFFERENCES ", U-Net", SONG, ssm_unet),
+	ROW("ssm.rest", "expected gradient at the true score, VP", SONG, ssm_rest),
+	ROW("ssm-vr.gradient-mlp", DIFFERENCES ", double well", SONG, ssm_vr_mlp),
+	ROW("ssm-vr.gradient-unet", DIFFERENCES ", U-Net", SONG, ssm_vr_unet),
+	ROW("ssm-vr.rest", "expected gradient at the true score, sub-VP", SONG, ssm_vr_rest),
+	ROW("fd-ssm.gradient-mlp", DIFFERENCES ", perceptron", PANG, fd_ssm_mlp),
+	ROW("fd-ssm.gradient-energy", "the same of an energy", PANG, fd_energy_mlp),
+	ROW("fd-ssm.gradient-unet", DIFFERENCES ", U-Net", PANG, fd_ssm_unet),
+	ROW("fd-ssm.rest", "expected gradient at the true score, VP", PANG, fd_rest),
+	ROW("fd-ssm-vr.gradient-mlp", DIFFERENCES ", perceptron", PANG, fd_ssm_vr_mlp),
+	ROW("fd-ssm-vr.gradient-unet", DIFFERENCES ", U-Net", PANG, fd_ssm_vr_unet),
+	ROW("fd-ssm-vr.rest", "expected gradient at the true score, VE", PANG, fd_vr_rest),
+	ROW("fd-dsm.gradient-mlp", DIFFERENCES ", an energy", PANG, fd_dsm_mlp),
+	ROW("fd-dsm.gradient-unet", DIFFERENCES ", U-Net", PANG, fd_dsm_unet),
+	ROW("dsm.gradient-mlp", DIFFERENCES ", perceptron", "Vincent 2011", dsm_mlp),
+	ROW("dsm.gradient-energy", "the same of an energy, differentiated twice", "Vincent 2011", dsm_energy_mlp),
+	ROW("dsm.gradient-unet", DIFFERENCES ", U-Net", "Vincent 2011", dsm_unet),
 	ROW("dsm.rest", "expected gradient at the true score, VP", "Vincent 2011", dsm_rest),
-	ROW("local-dsm.gradient-mlp", "parameter gradient against differences, double well", FD, local_mlp),
-	ROW("local-dsm.gradient-unet", "parameter gradient against differences, U-Net", FD, local_unet),
-	ROW("stf.gradient-mlp", "parameter gradient against differences, perceptron", FD, stf_mlp),
-	ROW("stf.gradient-unet", "parameter gradient against differences, U-Net", FD, stf_unet),
-	ROW("hsm.gradient-mlp", "parameter gradient against differences, perceptron", FD, hsm_mlp),
-	ROW("hsm.gradient-unet", "parameter gradient against differences, U-Net", FD, hsm_unet),
-	ROW("lcss.gradient-mlp", "parameter gradient against differences, perceptron", FD, lcss_mlp),
-	ROW("lcss.gradient-cld", "the same with the norm at the base point, on CLD", FD, lcss_base_mlp),
-	ROW("lcss.gradient-unet", "parameter gradient against differences, U-Net", FD, lcss_unet),
-	ROW("lcss.rest", "expected gradient at the true score, VP", "Osada, Shing, Nishide 2024 (2412.03962)", lcss_rest),
-	ROW("lcss.rest-two", "at the score smoothed by sigma_p, two stages", "Osada, Shing, Nishide 2024 (2412.03962)",
-	    lcss_two_rest),
-	ROW("lcss.rest-static", "at the data's smoothed score, no process", "Osada, Shing, Nishide 2024 (2412.03962)",
-	    lcss_static),
-	ROW("lcss.rest-antithetic", "the mean of z and -z rests there too", "Osada, Shing, Nishide 2024 (2412.03962)",
-	    lcss_anti_rest),
+	ROW("local-dsm.gradient-mlp", DIFFERENCES ", double well", SINGHAL, local_mlp),
+	ROW("local-dsm.gradient-unet", DIFFERENCES ", U-Net", SINGHAL, local_unet),
+	ROW("stf.gradient-mlp", DIFFERENCES ", perceptron", XU, stf_mlp),
+	ROW("stf.gradient-unet", DIFFERENCES ", U-Net", XU, stf_unet),
+	ROW("hsm.gradient-mlp", DIFFERENCES ", perceptron", DOCKHORN, hsm_mlp),
+	ROW("hsm.gradient-unet", DIFFERENCES ", U-Net", DOCKHORN, hsm_unet),
+	ROW("lcss.gradient-mlp", DIFFERENCES ", perceptron", OSADA, lcss_mlp),
+	ROW("lcss.gradient-cld", "the same with the norm at the base point, on CLD", OSADA, lcss_base_mlp),
+	ROW("lcss.gradient-unet", DIFFERENCES ", U-Net", OSADA, lcss_unet),
+	ROW("lcss.rest", "expected gradient at the true score, VP", OSADA, lcss_rest),
+	ROW("lcss.rest-two", "at the score smoothed by sigma_p, two stages", OSADA, lcss_two_rest),
+	ROW("lcss.rest-static", "at the data's smoothed score, no process", OSADA, lcss_static),
+	ROW("lcss.rest-antithetic", "the mean of z and -z rests there too", OSADA, lcss_anti_rest),
 	{NULL, NULL, NULL, NULL, NULL}};

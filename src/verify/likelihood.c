@@ -1,5 +1,5 @@
-/* likelihood.c: checks of densities by the probability-flow ODE, of its trace and of the variational bound, on data whose
- * law is known at every time.
+/* likelihood.c: checks of densities by the probability-flow ODE, of its trace and of the variational bound, on data
+ * whose law is known at every time.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "verify/verify.h"
 
@@ -39,14 +39,14 @@ static int one_point(sf_ctx *ctx, const char *process, const char *score, double
 
 #define SMALL "gaussian:mean=0.5,std=0.25"
 #define HALF "gaussian:mean=0.2,std=0.5"
-#define NORMAL(name, process, score, x, what, expected)                                                                \
-	static int name(sf_ctx *ctx, sf_row *row)                                                                      \
-	{                                                                                                              \
-		double z;                                                                                              \
-		sf_logp l;                                                                                             \
-                                                                                                                       \
-		SF_TRY(one_point(ctx, process, score, x, &l, &z));                                                     \
-		return sf_row_value(row, what, expected, 1e-9 * fabs(expected));                                       \
+#define NORMAL(name, process, score, x, what, expected)                                                 \
+	static int name(sf_ctx *ctx, sf_row *row)                                                       \
+	{                                                                                               \
+		double z;                                                                               \
+		sf_logp l;                                                                              \
+                                                                                                        \
+		SF_TRY(one_point(ctx, process, score, x, &l, &z));                                      \
+		return sf_row_value(row, what, expected, 1e-9 * fabs(expected));                        \
 	}
 
 NORMAL(ve_normal, "ve", SMALL, .1, l.logp, -.795480628647)
@@ -121,13 +121,13 @@ static int fall(sf_ctx *ctx, const char *process, const char *score, const char 
 	return rc;
 }
 
-#define FALL(name, process, score)                                                                                     \
-	static int name(sf_ctx *ctx, sf_row *row)                                                                      \
-	{                                                                                                              \
-		double worst;                                                                                          \
-                                                                                                                       \
-		SF_TRY(fall(ctx, process, score, TIGHT, &worst));                                                      \
-		return sf_row_worst(row, worst, 5e-9);                                                                 \
+#define FALL(name, process, score)                                                                      \
+	static int name(sf_ctx *ctx, sf_row *row)                                                       \
+	{                                                                                               \
+		double worst;                                                                           \
+                                                                                                        \
+		SF_TRY(fall(ctx, process, score, TIGHT, &worst));                                       \
+		return sf_row_worst(row, worst, 5e-9);                                                  \
 	}
 
 FALL(mixture_vp, "vp", THREE)
@@ -304,8 +304,8 @@ static int weight_ve(sf_ctx *ctx, sf_row *row)
 	return weight(ctx, row, "ve", 17.0342160389686);
 }
 
-/* Half the integral of E|z - eps|^2 = (S^4 + r e^2)/(S^2 + r)^2 over ln r, r = (sigma/alpha)^2, at a distance e from the
- * mean; what is measured is the mean of many draws, in its standard errors. */
+/* Half the integral of E|z - eps|^2 = (S^4 + r e^2)/(S^2 + r)^2 over ln r, r = (sigma/alpha)^2, at a distance e from
+ * the mean; what is measured is the mean of many draws, in its standard errors. */
 static double integral(double r, double S2, double e2)
 {
 	return .5 * (log(r / (S2 + r)) + S2 / (S2 + r) - e2 / (S2 + r));
@@ -366,15 +366,19 @@ const sf_check sf_checks_likelihood[] = {
 	{"metric", "likelihood.mixture-cld", "the same for cld", CLD_REF, mixture_cld},
 	{"metric", "likelihood.rotated-vp", "the same for correlated normal data", SONG_D2, rotated_vp},
 	{"metric", "likelihood.rotated-cld", "the same with velocities", CLD_REF, rotated_cld},
-	{"metric", "likelihood.order-mixture", "order of the integral on equal steps, a mixture under cld", "Dormand and Prince 1980",
+	{"metric", "likelihood.order-mixture", "order of the integral on equal steps, a mixture under cld",
+	 "Dormand and Prince 1980",
 	 order_mixture},
-	{"metric", "likelihood.order-normal", "the same for normal data under sub-VP", "Dormand and Prince 1980", order_normal},
+	{"metric", "likelihood.order-normal", "the same for normal data under sub-VP", "Dormand and Prince 1980",
+	 order_normal},
 	{"metric", "likelihood.cld-divergence", "half the log ratio of determinants from 1e-5", CLD_REF, cld_early},
 	{"metric", "likelihood.cld-divergence-later", "the same from 1e-3", CLD_REF, cld_later},
 	{"metric", "likelihood.signs-vp", "all Rademacher probes together are exact", HUTCH, signs_vp},
 	{"metric", "likelihood.signs-cld", "the same with velocities", HUTCH, signs_cld},
-	{"metric", "likelihood.rademacher-diagonal", "one Rademacher probe is exact for a diagonal Jacobian", HUTCH, rademacher},
-	{"metric", "likelihood.inverse", "data to latents and back by rk45", "Song et al. 2021 (2011.13456), section 4.3", inverse},
+	{"metric", "likelihood.rademacher-diagonal", "one Rademacher probe is exact for a diagonal Jacobian", HUTCH,
+	 rademacher},
+	{"metric", "likelihood.inverse", "data to latents and back by rk45", "Song et al. 2021 (2011.13456), section 4.3",
+	 inverse},
 	{"metric", "likelihood.weight-vp", "integral of g^2/sigma^2 is the fall of lambda, vp", FLOWED, weight_vp},
 	{"metric", "likelihood.weight-subvp", "the same for sub-VP", FLOWED, weight_subvp},
 	{"metric", "likelihood.weight-ve", "the same for ve", FLOWED, weight_ve},

@@ -24,6 +24,7 @@ static const sf_check *const tables[] = {
 	sf_checks_ggf,
 	sf_checks_sscs,
 	sf_checks_condition, sf_checks_likelihood,
+	sf_checks_teleport,
 	sf_checks_net,
 	sf_checks_objective,
 	sf_checks_stf,

@@ -69,7 +69,8 @@ int fuzz_seed(int i, sf_bytes *out)
 	o.components = 2;
 	o.rank = i ? 2 : 1;
 	snprintf(path, sizeof path, "%s/sf-components.%d", dir ? dir : "/tmp", i);
-	if (sf_components_fit(fuzz_ctx(), &o, 6, 3, points, &c) < 0 || sf_components_write(fuzz_ctx(), path, &c, 0, NULL, NULL) < 0 ||
+	if (sf_components_fit(fuzz_ctx(), &o, 6, 3, points, &c) < 0 ||
+	    sf_components_write(fuzz_ctx(), path, &c, 0, NULL, NULL) < 0 ||
 	    sf_file_read(fuzz_ctx(), path, (size_t)1 << 20, &bytes, &size) < 0)
 		abort();
 	remove(path);

@@ -1,5 +1,5 @@
-/* fuzz_expr.c: formulas, and processes made of them. What parses has a value; a process that is accepted prints a spec that
- * makes it again, and has finite coefficients in its range.
+/* fuzz_expr.c: formulas, and processes made of them. What parses has a value; a process that is accepted prints a
+ * spec that makes it again, and has finite coefficients in its range.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "fuzz.h"
 
@@ -57,8 +57,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 int fuzz_seed(int i, sf_bytes *out)
 {
 	static const char *const seed[] = {
-		"exp(-(0.1*t+9.95*t^2)/2)", "sqrt(-expm1(-6*t^2))", "cos(pi*t/2)/(1+t)^-2.5e-1", "-(-t)^3+abs(log1p(t))*2",
-		"((((1-t))))", "t^t^t", "tanh(sinh(asin(t/2)))"};
+		"exp(-(0.1*t+9.95*t^2)/2)", "sqrt(-expm1(-6*t^2))", "cos(pi*t/2)/(1+t)^-2.5e-1",
+		"-(-t)^3+abs(log1p(t))*2",  "((((1-t))))",	    "t^t^t",
+		"tanh(sinh(asin(t/2)))"};
 
 	if (i >= (int)(sizeof seed / sizeof *seed))
 		return 0;
