@@ -10,7 +10,7 @@ SF_CHECKS = %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %
 	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_trace %reldir%/check_train \
 	%reldir%/check_teleport %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
-	%reldir%/cli/moved.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
+	%reldir%/cli/moved.sh %reldir%/cli/orders.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
 	%reldir%/verify.sh
