@@ -177,35 +177,50 @@ static int write_csv(sf_ctx *ctx, const char *path, const results *r, const doub
 	return rc;
 }
 
+/* The picture shows each sampler once, in its highest order, and of those whose error is not sampling's: the table has all. */
+static int shown(const results *r, int i)
+{
+	size_t name = strcspn(r->v[i].spec, ":");
+
+	if (r->v[i].kind == KIND_SDE)
+		return 0;
+	return i + 1 == r->n || strncmp(r->v[i].spec, r->v[i + 1].spec, name + 1) != 0;
+}
+
 static int draw(sf_ctx *ctx, const char *path, const results *r, const double *budget)
 {
 	static const char *const leader[] = {"NFE"}, *const column[] = {""};
 	table t = {0};
-	int i, k, rc;
+	int i, k, c, rc;
 
 	t.rows = r->budgets;
 	t.lead = 1;
 	t.leader = leader;
-	t.curves = r->n;
+	for (i = 0; i < r->n; i++)
+		t.curves += shown(r, i);
 	t.width = 1;
 	t.column = column;
 	t.value = "error";
 	t.unit = "error";
 	rc = table_open(&t);
-	for (k = 0; rc == 0 && k < r->budgets; k++) {
+	for (k = 0; rc == 0 && k < r->budgets; k++)
 		table_row(&t, k)[0] = budget[k];
-		for (i = 0; i < r->n; i++)
-			table_row(&t, k)[1 + i] = r->v[i].at[k].error;
-	}
-	for (i = 0; rc == 0 && i < r->n; i++) {
-		t.curve[i] = malloc(strlen(r->v[i].spec) + 1);
-		if (t.curve[i])
-			memcpy(t.curve[i], r->v[i].spec, strlen(r->v[i].spec) + 1);
+	for (i = c = 0; rc == 0 && i < r->n; i++) {
+		if (!shown(r, i))
+			continue;
+		for (k = 0; k < r->budgets; k++)
+			table_row(&t, k)[1 + c] = r->v[i].at[k].error;
+		t.curve[c] = malloc(strlen(r->v[i].spec) + 1);
+		if (t.curve[c])
+			memcpy(t.curve[c], r->v[i].spec, strlen(r->v[i].spec) + 1);
 		else
 			rc = fail(STATUS_INPUT, "out of memory");
+		c++;
 	}
 	if (rc == 0)
-		rc = table_plot(ctx, &t, path, 0, "set logscale xy\nset format y '%g'\nset xrange [*:*] noextend\nset offsets graph 0.05, graph 0.05\n");
+		rc = table_plot(ctx, &t, path, 0, "set logscale xy\nset format y '%g'\nset xrange [*:*] noextend\n"
+		                                  "set offsets graph 0.05, graph 0.05\nset key outside right vertical\n"
+		                                  "set linetype cycle 9\nset xtics (5,10,20,50,100,200)\n");
 	table_close(&t);
 	return rc;
 }
