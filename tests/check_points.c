@@ -1,6 +1,7 @@
 /* check_points.c: scores of many points by matrix products: against plain sums, near ties, records of a data set, bytes.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/components.h"
+#include "score_rig.h"
 #include "support.h"
 
 #include <scorefield/io.h>
@@ -10,38 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static sf_ctx *ctx;
-static sf_process *p;
-static sf_score *s, *r;
-
-static void setup(void)
-{
-	ctx = ck_ctx();
-	p = NULL;
-	s = r = NULL;
-}
-
-static void teardown(void)
-{
-	sf_score_free(s);
-	sf_score_free(r);
-	sf_process_free(p);
-	sf_ctx_free(ctx);
-}
-
-static void process(const char *spec)
-{
-	assert_ok(ctx, sf_process_new(ctx, spec, &p));
-}
-
-static sf_score *score(const char *spec, int64_t d)
-{
-	sf_score *made = NULL;
-
-	assert_ok(ctx, sf_score_new(ctx, spec, p, d, &made));
-	return made;
-}
 
 enum { N = 700, D = 40 };
 

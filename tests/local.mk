@@ -28,7 +28,7 @@ libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h 
 	%reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_norm_body.h \
 	%reldir%/likelihood_rig.h %reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
-	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/support.c \
+	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/sampler_rig.h %reldir%/score_rig.h %reldir%/support.c \
 	%reldir%/support.h %reldir%/v3_parts.h
 LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)
 AM_CPPFLAGS += $(CHECK_CFLAGS)

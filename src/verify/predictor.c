@@ -12,25 +12,6 @@
 
 /* ---- one published step: x = 1, score = -2, t = 0.5, N = 1000; z = 0.5 in the table ---- */
 
-static int constant_score(void *user, int64_t n, const double *x, const double *t, double *out)
-{
-	(void)user;
-	(void)x;
-	(void)t;
-	while (n-- > 0)
-		out[n] = -2;
-	return SF_OK;
-}
-
-static int keep_first(void *user, int64_t step, double t, int64_t n, const double *x)
-{
-	(void)t;
-	(void)n;
-	if (step == 1)
-		*(double *)user = x[0];
-	return step == 1;
-}
-
 /* x = mean + z (x_table - mean)/0.5; a Langevin step grows with z^2 and its noise with z |z|. */
 typedef struct golden {
 	const char *process, *sampler;
@@ -47,7 +28,7 @@ static int published_step(sf_ctx *ctx, sf_row *row, const golden *g)
 	int rc;
 
 	SF_TRY(sf_rig_open(ctx, g->process, NULL, 0, g->sampler, "uniform", &rig));
-	rc = sf_score_from_function(ctx, rig.process, 1, constant_score, NULL, NULL, &rig.score);
+	rc = sf_score_from_function(ctx, rig.process, 1, sf_constant_score, NULL, NULL, &rig.score);
 	sf_sample_defaults(&run);
 	run.n = 1;
 	run.steps = 1000;
@@ -55,7 +36,7 @@ static int published_step(sf_ctx *ctx, sf_row *row, const golden *g)
 	run.start = 0.5;
 	run.grid = rig.grid;
 	run.given_start = 1;
-	run.observe = keep_first;
+	run.observe = sf_keep_first;
 	run.user = &x;
 	if (rc == 0)
 		rc = sf_sample(rig.sampler, rig.score, &run, &start, NULL);

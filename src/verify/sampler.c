@@ -133,25 +133,6 @@ static int em_mean(sf_ctx *ctx, sf_row *row)
 /* ---- one published step by hand: x = 1, score = -2, t = 0.5, N = 1000, and z = 0.5 in the table
  * ---- */
 
-static int constant_score(void *user, int64_t n, const double *x, const double *t, double *out)
-{
-	(void)user;
-	(void)x;
-	(void)t;
-	while (n-- > 0)
-		out[n] = -2;
-	return SF_OK;
-}
-
-static int keep_first(void *user, int64_t step, double t, int64_t n, const double *x)
-{
-	(void)t;
-	(void)n;
-	if (step == 1)
-		*(double *)user = x[0];
-	return step == 1;
-}
-
 static int one_step(sf_ctx *ctx, const char *process, double *x, double *z)
 {
 	sf_noise key = {5, SF_NOISE_STEP, 0};
@@ -161,7 +142,7 @@ static int one_step(sf_ctx *ctx, const char *process, double *x, double *z)
 	int rc;
 
 	SF_TRY(sf_rig_open(ctx, process, NULL, 0, "em:published=true", "uniform", &rig));
-	rc = sf_score_from_function(ctx, rig.process, 1, constant_score, NULL, NULL, &rig.score);
+	rc = sf_score_from_function(ctx, rig.process, 1, sf_constant_score, NULL, NULL, &rig.score);
 	sf_sample_defaults(&run);
 	run.n = 1;
 	run.steps = 1000;
@@ -169,7 +150,7 @@ static int one_step(sf_ctx *ctx, const char *process, double *x, double *z)
 	run.start = 0.5;
 	run.grid = rig.grid;
 	run.given_start = 1;
-	run.observe = keep_first;
+	run.observe = sf_keep_first;
 	run.user = x;
 	if (rc == 0)
 		rc = sf_sample(rig.sampler, rig.score, &run, &start, NULL);

@@ -127,6 +127,25 @@ int sf_rig_sample(const sf_rig *rig, int64_t n, int64_t steps, double start, dou
 	return sf_sample(rig->sampler, rig->score, &run, x, report);
 }
 
+int sf_constant_score(void *user, int64_t n, const double *x, const double *t, double *out)
+{
+	(void)user;
+	(void)x;
+	(void)t;
+	while (n-- > 0)
+		out[n] = -2;
+	return SF_OK;
+}
+
+int sf_keep_first(void *user, int64_t step, double t, int64_t n, const double *x)
+{
+	(void)t;
+	(void)n;
+	if (step == 1)
+		*(double *)user = x[0];
+	return step == 1;
+}
+
 void sf_worst(double *worst, double measured, double expected, double floor)
 {
 	double size = fabs(expected) > floor ? fabs(expected) : floor;

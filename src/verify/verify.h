@@ -61,6 +61,11 @@ typedef struct sf_law_noise {
 int sf_law(sf_ctx *ctx, const sf_rig *rig, int64_t steps, int denoise, const sf_law_noise *noise, const double *m, const double *S,
            double *mean, double *cov);
 
+/* One step by hand: the score -2 everywhere (sf_score_from_function), and an observer that keeps the first number after the first
+ * step in *(double *)user and stops. */
+int sf_constant_score(void *user, int64_t n, const double *x, const double *t, double *out);
+int sf_keep_first(void *user, int64_t step, double t, int64_t n, const double *x);
+
 /* Keeps the largest deviation |measured - expected| / max(|expected|, floor); NaN once seen
  * stays. */
 void sf_worst(double *worst, double measured, double expected, double floor);
