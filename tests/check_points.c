@@ -145,6 +145,58 @@ START_TEST(records)
 }
 END_TEST
 
+enum { FEW = 150 };
+
+/* Against the plain sum on another process, as the denoised value, at noise levels where one point wins by far and where all count. */
+START_TEST(delta_sum)
+{
+	static const double level[] = {1e-3, 0.3, 20};
+	sf_noise key = {3, SF_NOISE_USER, 0};
+	double y[FEW][3], x[3] = {0.2, -0.4, 0.9}, out[3];
+	int k, i, j;
+
+	process("ve:sigma-min=0.0001");
+	sf_noise_normal_d(ctx, key, 0, 0, FEW * 3, y[0]);
+	assert_ok(ctx, sf_score_delta(ctx, p, FEW, 3, y[0], &s));
+	for (k = 0; k < 3; k++) {
+		double sd = level[k], t = sf_process_time_of_ratio(p, sd), least = INFINITY,
+		       sum = 0, mean[3] = {0};
+		double e[FEW], logp;
+
+		for (i = 0; i < FEW; i++) {
+			e[i] = 0;
+			for (j = 0; j < 3; j++)
+				e[i] += (x[j] - y[i][j]) * (x[j] - y[i][j]) / (2 * sd * sd);
+			least = e[i] < least ? e[i] : least;
+		}
+		for (i = 0; i < FEW; i++) {
+			sum += exp(least - e[i]);
+			for (j = 0; j < 3; j++)
+				mean[j] += exp(least - e[i]) * y[i][j];
+		}
+		assert_ok(ctx, sf_score_eval(s, SF_DENOISED, 1, x, &t, out));
+		for (j = 0; j < 3; j++)
+			assert_close(out[j], mean[j] / sum, 1e-9, 1e-9);
+		assert_ok(ctx, sf_score_logp(s, 1, x, &t, &logp));
+		assert_close(logp, -least + log(sum / FEW) - 1.5 * log(2 * SF_PI * sd * sd),
+		             1e-9, 0);
+	}
+	ck_assert_int_eq(sf_score_jvp(s, 1, x, level, x, out), SF_EUNSUP);
+}
+END_TEST
+
+START_TEST(delta_refused)
+{
+	double y[2] = {1, NAN};
+
+	process("edm");
+	ck_assert_int_eq(sf_score_delta(ctx, p, 2, 1, y, &s), SF_EINVAL);
+	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "point 1"));
+	ck_assert_int_eq(sf_score_delta(ctx, p, 0, 1, y, &s), SF_ERANGE);
+	ck_assert_int_eq(sf_score_delta(ctx, p, INT64_MAX, 3, y, &s), SF_ERANGE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("points");
@@ -155,6 +207,8 @@ int main(void)
 	tcase_add_test(t, near_ties);
 	tcase_add_test(t, same_bytes);
 	tcase_add_test(t, records);
+	tcase_add_test(t, delta_sum);
+	tcase_add_test(t, delta_refused);
 	suite_add_tcase(suite, t);
 	return sf_test_main(suite);
 }

@@ -1,6 +1,6 @@
 /* check_score.c: the analytic scores: contract of the registry, readings and counting, refusals,
- * bytes that depend neither on threads nor on the batch, two blocks against a mixture of one, and
- * the delta score by hand.
+ * bytes that depend neither on threads nor on the batch, and two blocks against a mixture of one. Finite data are in
+ * check_points.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/score.h"
 #include "process/process.h"
@@ -383,65 +383,6 @@ END_TEST
 
 /* ---- delta and function ---- */
 
-/* Against the plain sum, at noise levels where one point wins by far and where all count. */
-START_TEST(delta_sum)
-{
-	static const double level[] = {1e-3, 0.3, 20};
-	sf_ctx *ctx = ck_ctx();
-	sf_process *p = open_process(ctx, "ve:sigma-min=0.0001");
-	sf_noise key = {3, SF_NOISE_USER, 0};
-	double y[POINTS][3], x[3] = {0.2, -0.4, 0.9}, out[3];
-	sf_score *s = NULL;
-	int k, i, j;
-
-	sf_noise_normal_d(ctx, key, 0, 0, POINTS * 3, y[0]);
-	assert_ok(ctx, sf_score_delta(ctx, p, POINTS, 3, y[0], &s));
-	for (k = 0; k < 3; k++) {
-		double sd = level[k], t = sf_process_time_of_ratio(p, sd), least = INFINITY,
-		       sum = 0, mean[3] = {0};
-		double e[POINTS], logp;
-
-		for (i = 0; i < POINTS; i++) {
-			e[i] = 0;
-			for (j = 0; j < 3; j++)
-				e[i] += (x[j] - y[i][j]) * (x[j] - y[i][j]) / (2 * sd * sd);
-			least = e[i] < least ? e[i] : least;
-		}
-		for (i = 0; i < POINTS; i++) {
-			sum += exp(least - e[i]);
-			for (j = 0; j < 3; j++)
-				mean[j] += exp(least - e[i]) * y[i][j];
-		}
-		assert_ok(ctx, sf_score_eval(s, SF_DENOISED, 1, x, &t, out));
-		for (j = 0; j < 3; j++)
-			assert_close(out[j], mean[j] / sum, 1e-9, 1e-9);
-		assert_ok(ctx, sf_score_logp(s, 1, x, &t, &logp));
-		assert_close(logp, -least + log(sum / POINTS) - 1.5 * log(2 * SF_PI * sd * sd),
-		             1e-9, 0);
-	}
-	ck_assert_int_eq(sf_score_jvp(s, 1, x, level, x, out), SF_EUNSUP);
-	sf_score_free(s);
-	sf_process_free(p);
-	sf_ctx_free(ctx);
-}
-END_TEST
-
-START_TEST(delta_refused)
-{
-	sf_ctx *ctx = ck_ctx();
-	sf_process *p = open_process(ctx, "edm");
-	double y[2] = {1, NAN};
-	sf_score *s;
-
-	ck_assert_int_eq(sf_score_delta(ctx, p, 2, 1, y, &s), SF_EINVAL);
-	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "point 1"));
-	ck_assert_int_eq(sf_score_delta(ctx, p, 0, 1, y, &s), SF_ERANGE);
-	ck_assert_int_eq(sf_score_delta(ctx, p, INT64_MAX, 3, y, &s), SF_ERANGE);
-	sf_process_free(p);
-	sf_ctx_free(ctx);
-}
-END_TEST
-
 static int released;
 
 static void release(void *user)
@@ -497,8 +438,6 @@ int main(void)
 	tcase_add_test(cases, two_blocks);
 	tcase_add_test(cases, nonlinear_refused);
 	tcase_add_test(cases, same_bytes);
-	tcase_add_test(cases, delta_sum);
-	tcase_add_test(cases, delta_refused);
 	tcase_add_test(cases, function);
 	suite_add_tcase(suite, cases);
 	return sf_test_main(suite);

@@ -6,9 +6,9 @@
  *     standard        mean, deviation/std over all coordinates
  *
  * Draw k is record pi_e(k mod n) in epoch e = k / n, for a permutation pi_e keyed by (seed, e); a
- * source without end gives its record k. Steps with a reference batch keep to one epoch, whose permutation makes their
- * records a uniform draw without replacement; what is not theirs is shuffled again, keyed by the step. So any worker can make any draw, and a resumed run goes on
- * where it was. Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with
+ * source without end gives its record k. Steps with a reference batch keep to one epoch, whose permutation
+ * makes their records a uniform draw without replacement; what is not theirs is shuffled again, keyed by the
+ * step. So any worker can make any draw, and a resumed run goes on where it was. Dequantisation adds u uniform on (0,1) (Theis, van den Oord, Bethge 2016) and with
  * it 1/12 to the variance.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "data/data.h"

@@ -1,4 +1,5 @@
-/* objective.c: what all objectives share: construction, times, weights, and the loop that draws a batch. The formulas stand in <scorefield/objective.h>.
+/* objective.c: what all objectives share: construction, times, weights, and the loop that draws a batch. The
+ * formulas stand in <scorefield/objective.h>.
  *
  * Importance sampling needs no table: for an affine process g^2/sigma^2 = -d/dt ln(alpha^2/sigma^2), so the
  * cumulative density is the log-SNR itself and its inverse is the process's. Known answer (VP, t_train = 1e-5):

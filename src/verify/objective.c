@@ -17,28 +17,14 @@ static const double C[D][D] = {{2, .3, -.4}, {.3, 1, .2}, {-.4, .2, 1.5}};
 static const double A[D][D] = {{-.7, .2, .1}, {0, -1.1, .3}, {-.2, .1, -.4}};
 static const double B[D] = {.3, -.2, .5};
 
-/* Lower Cholesky factor of C. */
-static void factor(double L[D][D])
-{
-	int i, j, k;
-
-	for (i = 0; i < D; i++)
-		for (j = 0; j <= i; j++) {
-			double sum = C[i][j];
-
-			for (k = 0; k < j; k++)
-				sum -= L[i][k] * L[j][k];
-			L[i][j] = i == j ? sqrt(sum) : sum / L[j][j];
-		}
-}
-
 /* Fills a trial with the sigma points at time t; weights and coefficients are the objective's own. */
 static int sigma_points(sf_trial *r, double t)
 {
-	double L[D][D] = {{0}}, root = sqrt(2. * D);
+	double cov[D][D], L[D][D], root = sqrt(2. * D);
 	int k, i, j;
 
-	factor(L);
+	memcpy(cov, C, sizeof cov);
+	sf_trial_factor(cov, L);
 	r->d->n = POINTS;
 	for (k = 0; k < POINTS; k++)
 		r->d->t[k] = t;
@@ -140,22 +126,6 @@ static int lcss_base_gradient(sf_ctx *ctx, sf_row *row)
 	return gradient_row(ctx, row, "lcss:weight=one,norm-at=base", 0);
 }
 
-static void inverse(double a[D][D], double out[D][D])
-{
-	double det = 0;
-	int i, j;
-
-	for (i = 0; i < D; i++)
-		for (j = 0; j < D; j++)
-			out[i][j] = a[(j + 1) % D][(i + 1) % D] * a[(j + 2) % D][(i + 2) % D] -
-			            a[(j + 1) % D][(i + 2) % D] * a[(j + 2) % D][(i + 1) % D];
-	for (i = 0; i < D; i++)
-		det += a[0][i] * out[i][0];
-	for (i = 0; i < D; i++)
-		for (j = 0; j < D; j++)
-			out[i][j] /= det;
-}
-
 /* The loss at its minimiser s = -C_t^{-1}(x - alpha m), C_t = alpha^2 C + sigma^2 I. */
 static int minimum_row(sf_ctx *ctx, sf_row *row, const char *objective, const char *process, double t, double want,
                        double tolerance)
@@ -171,7 +141,7 @@ static int minimum_row(sf_ctx *ctx, sf_row *row, const char *objective, const ch
 	for (i = 0; i < D; i++)
 		for (j = 0; j < D; j++)
 			ct[i][j] = al * al * C[i][j] + (i == j ? s * s : 0);
-	inverse(ct, inv);
+	sf_trial_inverse(ct, inv);
 	for (i = 0; i < D; i++)
 		for (j = 0; j < D; j++) {
 			a[i][j] = -inv[i][j];

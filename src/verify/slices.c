@@ -83,37 +83,6 @@ static int average(sf_trial *r, const double *mean, double f[D][D], int directio
 	return SF_OK;
 }
 
-static void inverse(double a[D][D], double out[D][D])
-{
-	double det = 0;
-	int i, j;
-
-	for (i = 0; i < D; i++)
-		for (j = 0; j < D; j++)
-			out[i][j] = a[(j + 1) % D][(i + 1) % D] * a[(j + 2) % D][(i + 2) % D] -
-			            a[(j + 1) % D][(i + 2) % D] * a[(j + 2) % D][(i + 1) % D];
-	for (i = 0; i < D; i++)
-		det += a[0][i] * out[i][0];
-	for (i = 0; i < D; i++)
-		for (j = 0; j < D; j++)
-			out[i][j] /= det;
-}
-
-static void factor(double c[D][D], double l[D][D])
-{
-	int i, j, k;
-
-	memset(l, 0, sizeof(double) * D * D);
-	for (i = 0; i < D; i++)
-		for (j = 0; j <= i; j++) {
-			double sum = c[i][j];
-
-			for (k = 0; k < j; k++)
-				sum -= l[i][k] * l[j][k];
-			l[i][j] = i == j ? sqrt(sum) : sum / l[j][j];
-		}
-}
-
 /* The loss of A, b, or with `best` of the score itself, on the data at time t. */
 static int gaussian(sf_ctx *ctx, const char *objective, const char *process, double t, int best, int directions,
                     double length, result *out)
@@ -133,8 +102,8 @@ static int gaussian(sf_ctx *ctx, const char *objective, const char *process, dou
 		for (j = 0; j < D; j++)
 			c[i][j] = al * al * C[i][j] + (i == j ? s * s : 0);
 	}
-	factor(c, f);
-	inverse(c, a);
+	sf_trial_factor(c, f);
+	sf_trial_inverse(c, a);
 	for (i = 0; i < D; i++) {
 		r->param[B_AT + i] = best ? 0 : B[i];
 		for (j = 0; j < D; j++) {

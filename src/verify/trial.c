@@ -3,6 +3,7 @@
 #include "verify/trial.h"
 
 #include <math.h>
+#include <string.h>
 
 static int open_parts(sf_ctx *ctx, const char *net, const char *process, const char *param, const char *objective,
                       sf_trial *r)
@@ -111,4 +112,37 @@ int sf_trial_differences(sf_trial *r, int64_t stride, double *worst)
 	}
 	sf_free(grad);
 	return rc;
+}
+
+enum { D = SF_TRIAL_D };
+
+void sf_trial_inverse(double a[D][D], double out[D][D])
+{
+	double det = 0;
+	int i, j;
+
+	for (i = 0; i < D; i++)
+		for (j = 0; j < D; j++)
+			out[i][j] = a[(j + 1) % D][(i + 1) % D] * a[(j + 2) % D][(i + 2) % D] -
+			            a[(j + 1) % D][(i + 2) % D] * a[(j + 2) % D][(i + 1) % D];
+	for (i = 0; i < D; i++)
+		det += a[0][i] * out[i][0];
+	for (i = 0; i < D; i++)
+		for (j = 0; j < D; j++)
+			out[i][j] /= det;
+}
+
+void sf_trial_factor(double a[D][D], double out[D][D])
+{
+	int i, j, k;
+
+	memset(out, 0, sizeof(double) * D * D);
+	for (i = 0; i < D; i++)
+		for (j = 0; j <= i; j++) {
+			double sum = a[i][j];
+
+			for (k = 0; k < j; k++)
+				sum -= out[i][k] * out[j][k];
+			out[i][j] = i == j ? sqrt(sum) : sum / out[j][j];
+		}
 }

@@ -31,6 +31,9 @@ int sf_trial_draw(sf_trial *trial, uint32_t step);
 /* Loss and gradient of the first d->n samples as they stand. */
 int sf_trial_run(sf_trial *trial);
 
+/* The inverse, and the lower Cholesky factor, of a symmetric positive definite matrix of the trial's size. */
+void sf_trial_inverse(double a[SF_TRIAL_D][SF_TRIAL_D], double out[SF_TRIAL_D][SF_TRIAL_D]);
+void sf_trial_factor(double a[SF_TRIAL_D][SF_TRIAL_D], double out[SF_TRIAL_D][SF_TRIAL_D]);
 /* Largest deviation of the gradient from fourth-order differences, relative to the largest entry, in every `stride`-th
  * number of the flat buffer. The batch must be drawn. */
 int sf_trial_differences(sf_trial *trial, int64_t stride, double *worst);
