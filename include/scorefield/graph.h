@@ -163,6 +163,14 @@ SF_API int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 /* Tangent of y for the tangent xdot of x. */
 SF_API sf_var sf_jvp(sf_graph *g, sf_var y, sf_var x, sf_var xdot);
 
+/* Recomputation (Chen et al. 2016, 1604.06174): after sf_graph_recompute(g, 1), sf_grad keeps of the forward pass
+ * only leaves and the variables marked with sf_keep; what lies between two marks is appended a second time right
+ * before its gradient needs it, so that the plan's memory grows with the marks and not with the nodes. Values and
+ * gradients are the same bits. Networks mark the results of their blocks; a variable that a later
+ * block reads should be marked. */
+SF_API void sf_graph_recompute(sf_graph *g, int on);
+SF_API sf_var sf_keep(sf_graph *g, sf_var a); /* a */
+
 /* ---- plan and run ---- */
 typedef struct sf_plan sf_plan;
 typedef struct sf_plan_info {

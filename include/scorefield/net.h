@@ -24,6 +24,8 @@ typedef struct sf_net_io {
 	sf_var cond;      /* per-sample scalar: what stands for the noise level (c_noise) */
 	sf_var label;     /* per-sample scalar, whole number (-1: none), or SF_NOVAR */
 	int classes;      /* number of labels; 0 where label is SF_NOVAR */
+	sf_var augment;   /* per-sample (augments): how the image was augmented, or SF_NOVAR (zeros) */
+	int augments;     /* augmentation labels that the network has weights for; 0: none */
 	int out_channels; /* last dimension of the result; 0: as x */
 	int train;        /* 1: dropout on */
 } sf_net_io;
@@ -57,7 +59,10 @@ typedef struct sf_coef { /* of one time */
 	double c_in, c_noise, e_x, e_f;
 	double alpha, sigma; /* sigma: the process's scale; alpha NaN unless it is linear with one block */
 } sf_coef;
-enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM, SF_PARAM_MIXED, SF_PARAM_ENERGY };
+enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM, SF_PARAM_MIXED, SF_PARAM_ENERGY,
+       SF_PARAM_SIGMA_SCORE, SF_PARAM_EDM_VP, SF_PARAM_EDM_VE, SF_PARAM_EDM_IDDPM };
+/* What c_noise is made of; SF_COND_AUTO is the choice of sf_model_coef. */
+enum { SF_COND_AUTO, SF_COND_TIME, SF_COND_LOG4, SF_COND_LOG, SF_COND_LOG_HALF, SF_COND_LEVEL };
 /* "eps", "score", "x0", "v", "edm", "mixed", "energy" -> SF_PARAM_...; SF_ENAME with the nearest name. */
 SF_API int sf_param_find(sf_ctx *ctx, const char *name, int *kind);
 SF_API const char *const *sf_param_names(void); /* NULL-ended, index = kind */
@@ -89,6 +94,9 @@ typedef struct sf_model {
 	int rank;
 	int64_t dim[3], size;
 	int classes;       /* 0: unconditional */
+	int augments;      /* augmentation labels that the network takes (9 for EDM's pipe); 0: none */
+	int cond;          /* SF_COND_... */
+	int64_t levels;    /* of SF_COND_LEVEL */
 	sf_dtype type;     /* what it is trained in: bounds how small a perturbation may be */
 } sf_model;
 /* 0, or why the parts do not fit: process and parametrisation, sigma_data > 0, the network takes the shape. */
@@ -103,6 +111,7 @@ typedef struct sf_model_vars {
 	sf_var position;                /* input of two-block processes, else SF_NOVAR */
 	sf_var c_in, c_noise, e_x, e_f; /* inputs, per-sample scalars */
 	sf_var label;                   /* input, or SF_NOVAR where classes is 0 */
+	sf_var augment;                 /* input (augments) of a training graph, or SF_NOVAR where augments is 0 */
 	sf_var eps;                     /* the result, shape of x */
 	sf_var energy;                  /* parametrisation energy: <x,F>, a scalar; else SF_NOVAR */
 } sf_model_vars;

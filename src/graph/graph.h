@@ -87,6 +87,7 @@ struct sf_graph {
 	int nmark, mark_cap;
 	void **owned;       /* names and taps, freed with the graph */
 	int nowned, owned_cap;
+	int recompute;      /* see sf_graph_recompute */
 	int deriving;       /* inside sf_grad or sf_jvp: equal nodes are shared (cse.c) */
 	sf_var *cse;        /* hash table of nodes, SF_NOVAR = free */
 	int cse_cap, cse_known; /* slots; nodes [0, cse_known) are in it */

@@ -46,7 +46,7 @@ int sf_model_check(const sf_model *m)
 
 void sf_model_vars_init(sf_model_vars *v)
 {
-	v->x = v->position = v->c_in = v->c_noise = v->e_x = v->e_f = v->label = v->eps = v->energy = SF_NOVAR;
+	v->x = v->position = v->c_in = v->c_noise = v->e_x = v->e_f = v->label = v->augment = v->eps = v->energy = SF_NOVAR;
 }
 
 static void scalar(sf_graph *g, const char *name, sf_var *v)
@@ -73,6 +73,8 @@ static sf_var network(const sf_model *m, sf_graph *g, int train, sf_model_vars *
 	io.cond = v->c_noise;
 	io.label = m->classes > 0 ? v->label : SF_NOVAR;
 	io.classes = m->classes;
+	io.augment = m->augments > 0 ? v->augment : SF_NOVAR;
+	io.augments = m->augments;
 	io.out_channels = two ? (int)m->dim[m->rank - 1] : 0;
 	io.train = train;
 	return sf_net_build(m->net, g, &io);

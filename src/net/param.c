@@ -17,7 +17,8 @@
 #include <math.h>
 #include <string.h>
 
-static const char *const names[] = {"eps", "score", "x0", "v", "edm", "mixed", "energy", NULL};
+static const char *const names[] = {"eps", "score", "x0", "v", "edm", "mixed", "energy", "sigma-score", "edm-vp", "edm-ve",
+                                    "edm-iddpm", NULL};
 
 const char *const *sf_param_names(void)
 {
