@@ -23,7 +23,7 @@ static int derive(sf_ctx *ctx, double w, const double *xv, const double *vv, dou
 	int64_t d = D;
 	sf_graph *g = NULL;
 	sf_plan *plan = NULL;
-	sf_run run = {1, 0, 0, 0, 0};
+	sf_run run = {1, 0, 0, 0, 0, 0, 0};
 	sf_var x, v, weight, s, out[3], wrt[2];
 	double *flat = NULL;
 	int rc = sf_graph_new(ctx, 2, &g);

@@ -6,6 +6,7 @@
 #include <scorefield/context.h>
 #include <scorefield/data.h>
 #include <scorefield/ems.h>
+#include <scorefield/exchange.h>
 #include <scorefield/graph.h>
 #include <scorefield/grid.h>
 #include <scorefield/io.h>

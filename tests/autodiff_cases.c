@@ -1,7 +1,7 @@
 /* autodiff_cases.c: small instances of every operation: odd sizes, broadcasting both ways, shared and
  * per-sample operands, transposes, strides, pads.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "autodiff_cases.h"
+#include "autodiff_cases_image.h"
 
 #include <check.h>
 #include <math.h>
@@ -67,8 +67,7 @@ void case_values(const instance *t, int k, int64_t count, unsigned salt, double 
 	}
 }
 
-/* An op that has no builder of its own. */
-static sf_var append(instance *t, sf_var a, sf_var b, int64_t i0, int64_t i1, int64_t i2, int64_t i3)
+sf_var case_append6(instance *t, sf_var a, sf_var b, const int64_t i[6])
 {
 	sf_node n;
 
@@ -78,11 +77,15 @@ static sf_var append(instance *t, sf_var a, sf_var b, int64_t i0, int64_t i1, in
 	n.in[0] = a;
 	n.in[1] = b;
 	n.c = 0.75; /* of scale and offset */
-	n.i[0] = i0;
-	n.i[1] = i1;
-	n.i[2] = i2;
-	n.i[3] = i3;
+	memcpy(n.i, i, sizeof n.i);
 	return sf_append(t->g, &n);
+}
+
+static sf_var append(instance *t, sf_var a, sf_var b, int64_t i0, int64_t i1, int64_t i2, int64_t i3)
+{
+	const int64_t i[6] = {i0, i1, i2, i3, 0, 0};
+
+	return case_append6(t, a, b, i);
 }
 
 /* ---- elementwise ---- */
@@ -143,8 +146,11 @@ static void param(instance *t, int variant)
 
 static void constant(instance *t, int variant)
 {
-	(void)variant;
-	t->y = sf_mul(t->g, put(t, -2, 2, "*3"), sf_exp(t->g, sf_const(t->g, 0.5)));
+	static const int64_t dim[2] = {2, 3};
+	static const double value[6] = {1.5, -0.25, 0, 3, -2, 0.125};
+	sf_var c = variant == 0 ? sf_const(t->g, 0.5) : sf_const_tensor(t->g, 2, dim, value);
+
+	t->y = sf_mul(t->g, put(t, -2, 2, variant == 2 ? "2,3" : "*3"), sf_exp(t->g, c));
 }
 
 static void noise(instance *t, int variant)
@@ -242,62 +248,6 @@ static void matmul_sum(instance *t, int variant)
 
 	t->y = append(t, put(t, -1, 1, sets[variant][0]), put(t, -1, 1, sets[variant][1]),
 	              variant & 1, variant >> 1 & 1, 1, 0);
-}
-
-/* stride, padding, image, kernel, result */
-static const struct conv_set {
-	int stride, pad;
-	const char *x, *w, *z;
-	int h, wd, kh, kw;
-} convs[] = {
-	{1, 1, "*5,4,2", "3,3,2,3", "*5,4,3", 5, 4, 3, 3},
-	{1, 0, "*4,3,3", "1,1,3,2", "*4,3,2", 4, 3, 1, 1},
-	{2, 0, "*6,5,2", "3,2,2,1", "*2,2,1", 6, 5, 3, 2},
-	{2, 1, "*5,6,1", "3,3,1,2", "*3,3,2", 5, 6, 3, 3},
-	{3, 2, "*4,5,2", "2,4,2,2", "*3,2,2", 4, 5, 2, 4},
-	{1, 1, "4,3,1", "3,3,1,2", "4,3,2", 4, 3, 3, 3},
-};
-
-static void conv(instance *t, int variant)
-{
-	const struct conv_set *s = &convs[variant];
-	sf_var x, w, z;
-
-	if (t->op == SF_OP_CONV) {
-		x = put(t, -1, 1, s->x);
-		w = put(t, -1, 1, s->w);
-		t->y = sf_conv2d(t->g, x, w, s->stride, s->pad);
-	} else if (t->op == SF_OP_CONV_DATA) {
-		z = put(t, -1, 1, s->z);
-		w = put(t, -1, 1, s->w);
-		t->y = append(t, z, w, s->stride, s->pad, s->h, s->wd);
-	} else {
-		x = put(t, -1, 1, s->x);
-		z = put(t, -1, 1, s->z);
-		t->y = append(t, x, z, s->stride, s->pad, s->kh, s->kw);
-	}
-}
-
-static void upfirdn(instance *t, int variant)
-{
-	static const double tap[5] = {0.3, -0.7, 1.1, 0.2, 0.9};
-	static const struct {
-		const char *x;
-		int up, down, pad0, pad1, ntap;
-	} sets[] = {
-		{"*4,3,2", 1, 1, 1, 1, 3}, {"*3,4,1", 2, 1, 2, 1, 4}, {"*6,4,1", 1, 2, 1, 1, 4},
-		{"*5,4,2", 1, 2, 0, 0, 2}, {"*5,4,1", 3, 2, -1, 2, 4}, {"*4,5,1", 2, 3, 1, 1, 5},
-		{"*6,7,1", 1, 3, 0, 1, 2}, {"4,5,2", 1, 1, -1, -1, 1}, {"*5,6,1", 1, 3, 4, -2, 3},
-		{"*3,8,1", 1, 4, 2, 2, 3},
-	};
-
-	t->y = sf_upfirdn(t->g, put(t, -1, 1, sets[variant].x), sets[variant].up, sets[variant].down,
-	                  sets[variant].pad0, sets[variant].pad1, sets[variant].ntap, tap);
-}
-
-static void halves(instance *t, int variant)
-{
-	t->y = variant ? sf_up2(t->g, put(t, -1, 1, "*3,2,2")) : sf_down2(t->g, put(t, -1, 1, "*4,6,2"));
 }
 
 /* ---- shape ---- */
@@ -444,7 +394,7 @@ const op_case op_cases[] = {
 	{"elu_grad", SF_OP_ELU_GRAD, CASE_FUSED, 1, fused_pair},
 	{"input", SF_OP_INPUT, CASE_SMOOTH, 2, input},
 	{"param", SF_OP_PARAM, CASE_SMOOTH, 1, param},
-	{"const", SF_OP_CONST, CASE_SMOOTH, 1, constant},
+	{"const", SF_OP_CONST, CASE_SMOOTH, 3, constant},
 	{"random", SF_OP_RANDOM, CASE_SMOOTH, 3, noise},
 	{"sum_to", SF_OP_SUM_TO, CASE_SMOOTH, 7, sum_to},
 	{"broadcast", SF_OP_BROADCAST, CASE_SMOOTH, 6, broadcast},
@@ -452,11 +402,15 @@ const op_case op_cases[] = {
 	{"matmul", SF_OP_MATMUL, CASE_SMOOTH, 48, matmul},
 	{"matmul of a row", SF_OP_MATMUL, CASE_SMOOTH, 6, matmul_row},
 	{"matmul, batch sum", SF_OP_MATMUL, CASE_SMOOTH, 8, matmul_sum},
-	{"conv2d", SF_OP_CONV, CASE_SMOOTH, 6, conv},
-	{"conv2d_data", SF_OP_CONV_DATA, CASE_SMOOTH, 6, conv},
-	{"conv2d_weight", SF_OP_CONV_WEIGHT, CASE_SMOOTH, 6, conv},
-	{"upfirdn", SF_OP_UPFIRDN, CASE_SMOOTH, 10, upfirdn},
-	{"down2, up2", SF_OP_UPFIRDN, CASE_SMOOTH, 2, halves},
+	{"conv2d", SF_OP_CONV, CASE_SMOOTH, 10, case_conv},
+	{"conv2d_data", SF_OP_CONV_DATA, CASE_SMOOTH, 10, case_conv},
+	{"conv2d_weight", SF_OP_CONV_WEIGHT, CASE_SMOOTH, 10, case_conv},
+	{"upfirdn", SF_OP_UPFIRDN, CASE_SMOOTH, 10, case_upfirdn},
+	{"down2, up2", SF_OP_UPFIRDN, CASE_SMOOTH, 2, case_halves},
+	{"pick", SF_OP_PICK, CASE_SMOOTH, 11, case_pick},
+	{"unpick", SF_OP_UNPICK, CASE_SMOOTH, 11, case_pick},
+	{"max pool, mean pool", SF_OP_COUNT, CASE_SMOOTH, 2, case_pools},
+	{"bilinear resize", SF_OP_COUNT, CASE_SMOOTH, 5, case_resize},
 	{"reshape", SF_OP_RESHAPE, CASE_SMOOTH, 2, reshape},
 	{"permute", SF_OP_PERMUTE, CASE_SMOOTH, 4, permute},
 	{"concat", SF_OP_CONCAT, CASE_SMOOTH, 4, concat},

@@ -51,7 +51,8 @@ enum { OBJECTIVES = sizeof objectives / sizeof *objectives };
 
 static int fits(int o, int p, const char *param, int kinks)
 {
-	int simple = strcmp(param, "eps") == 0 || strcmp(param, "score") == 0, energy = strcmp(param, "energy") == 0;
+	int simple = strcmp(param, "eps") == 0 || strcmp(param, "score") == 0 || strcmp(param, "sigma-score") == 0;
+	int energy = strcmp(param, "energy") == 0;
 	int kind = processes[p].kind;
 
 	/* sub-VP's noise of 1e-6 at its first times cannot be split in single precision */

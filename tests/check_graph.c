@@ -123,11 +123,11 @@ START_TEST(messages)
 	             "add: (4,3) by (5): sizes differ and neither is 1");
 	expect_error(sf_dot(g, in(1, "43"), in(1, "3")), SF_EMISMATCH, "dot: (4,3) by (3): shapes differ");
 	expect_error(sf_conv2d(g, in(1, "553"), in(0, "3325"), 1, 1), SF_EMISMATCH,
-	             "conv2d: (5,5,3) by (3,3,2,5), stride 1, padding 1: numbers of input channels differ");
+	             "conv2d: (5,5,3) by (3,3,2,5), stride 1, padding 1, dilation 1: numbers of input channels differ");
 	expect_error(sf_conv2d(g, in(1, "223"), in(0, "5535"), 1, 1), SF_EMISMATCH,
-	             "conv2d: (2,2,3) by (5,5,3,5), stride 1, padding 1: the kernel is larger than the padded image");
+	             "conv2d: (2,2,3) by (5,5,3,5), stride 1, padding 1, dilation 1: the kernel is larger than the padded image");
 	expect_error(sf_conv2d(g, in(1, "553"), in(0, "3335"), 0, 1), SF_EMISMATCH,
-	             "conv2d: (5,5,3) by (3,3,3,5), stride 0, padding 1: stride of 1 to 64 and padding of 0 to 4096 expected");
+	             "conv2d: (5,5,3) by (3,3,3,5), stride 0, padding 1, dilation 1: stride and dilation of 1 to 64 and padding of 0 to 4096 expected");
 	expect_error(sf_upfirdn(g, in(1, "553"), 0, 1, 0, 0, 1, &tap), SF_ERANGE,
 	             "upfirdn: up 0, down 1, pads 0 and 0, 1 taps are out of range");
 	expect_error(sf_down2(g, in(1, "543")), SF_EMISMATCH,

@@ -351,7 +351,7 @@ START_TEST(mixed_start)
 		sf_score *s;
 
 		open_parts(&p, "affine", rows[i].process, "mixed", "lcss", 1, plane);
-		sf_param_coef(SF_PARAM_MIXED, p.process, .5, 0, rows[i].t, &c);
+		sf_param_coef(SF_PARAM_MIXED, p.process, .5, SF_COND_AUTO, 0, rows[i].t, &c);
 		assert_close(c.e_x / c.sigma, 1 / rows[i].var, 1e-11, 0);
 		ck_assert(c.e_f == 1 && c.c_in == 1 && c.sigma == sf_process_scale(p.process, rows[i].t));
 		assert_ok(p.ctx, sf_model_score(&p.m, SF_F64, w, 1, &s));
@@ -401,7 +401,7 @@ START_TEST(refusals)
 	           {"static", "eps", "hsm", "closed-form"},
 	           {"cld", "x0", "hsm", "mixed"},
 	           {"cld", "edm", "hsm", "mixed"},
-	           {"double-well", "mixed", "lcss", "eps, score or energy"},
+	           {"double-well", "mixed", "lcss", "eps, score, sigma-score or energy"},
 	           {"cld", "eps", "hsm:weight=edm", "sigma/alpha"},
 	           {"cld", "eps", "hsm:t=importance", "sigma/alpha"},
 	           {"cld", "eps", "hsm:t=discrete", "levels"},

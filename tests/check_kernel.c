@@ -143,6 +143,7 @@ int main(void)
 	TCase *blas = tcase_create("blas");
 
 	ADD(maps_same_bytes);
+	ADD(maxima);
 	ADD(maps_broadcast);
 	ADD(maps_accurate);
 	ADD(sin_far_away);

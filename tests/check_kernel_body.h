@@ -104,6 +104,52 @@ KERNEL_TEST(maps_same_bytes)
 }
 END_TEST
 
+/* Only comparisons and moves: the bytes of a loop written here, in every table. */
+KERNEL_TEST(maxima)
+{
+	const F(sf_kern) *t;
+	int isa, n, i;
+
+	for (isa = 0; isa < SF_ISA_COUNT; isa++)
+		for (n = 0; (t = TABLE(isa)) && n <= 67; n++) {
+			T *x = F(map_data)(n, 1), *y = F(map_data)(n, 2), *m = F(map_data)(n, 4), *v = F(random)(n, 5);
+			T *m2 = F(map_data)(n, 4), *v2 = F(random)(n, 5);
+
+			for (i = 0; i < n; i++) {
+				x[i] = i % 7 == 3 ? (T)NAN : i % 7 == 5 ? m[i] : x[i];
+				y[i] = i % 5 == 3 ? (T)NAN : i % 5 == 1 ? m[i] : y[i];
+			}
+			t->pick(n, x, y, m, v);
+			for (i = 0; i < n; i++)
+				if (x[i] > m2[i] || isnan(x[i])) {
+					m2[i] = x[i];
+					v2[i] = y[i];
+				}
+			F(same)("pick m", isa, m, m2, n);
+			F(same)("pick v", isa, v, v2, n);
+			t->pick_tag(n, y, 3, m, v);
+			for (i = 0; i < n; i++)
+				if (y[i] > m2[i] || isnan(y[i])) {
+					m2[i] = y[i];
+					v2[i] = 3;
+				}
+			F(same)("pick_tag m", isa, m, m2, n);
+			F(same)("pick_tag v", isa, v, v2, n);
+			t->add_tagged(n, v, 3, x, m);
+			for (i = 0; i < n; i++)
+				if (v2[i] == 3)
+					m2[i] += x[i];
+			F(same_nan)(-1, isa, m, m2, n);
+			F(drop)(x, n);
+			F(drop)(y, n);
+			F(drop)(m, n);
+			F(drop)(v, n);
+			F(drop)(m2, n);
+			F(drop)(v2, n);
+		}
+}
+END_TEST
+
 KERNEL_TEST(maps_broadcast)
 {
 	const int64_t size[][2] = {{1, 1}, {3, 1}, {1, 67}, {5, 16}, {7, 33}, {0, 4}, {4, 0}};
@@ -403,7 +449,10 @@ KERNEL_TEST(adam)
 					e[i] = 0.99 * e[i] + 0.01 * p[i];
 				}
 			}
+			t->average(n, 0.75, state[0][1], state[0][4]); /* another average's update */
+			base->average(n, 0.75, state[1][1], state[1][4]);
 			for (i = 0; i < n; i++) {
+				e[i] = 0.75 * e[i] + 0.25 * p[i];
 				near((double)state[0][1][i], p[i], 8 * EPS, 8 * EPS);
 				near((double)state[0][4][i], e[i], 8 * EPS, 8 * EPS);
 			}

@@ -189,7 +189,7 @@ START_TEST(check_tree)
 	sf_ctx *ctx = ck_ctx();
 	sf_plan *p = NULL;
 	sf_graph *g;
-	sf_run run = {0, 0, 0, 0, 0};
+	sf_run run = {0, 0, 0, 0, 0, 0, 0};
 	sf_var a, y;
 	int threads;
 
@@ -338,7 +338,7 @@ START_TEST(check_errors)
 	static const int64_t dim[1] = {3}, other[1] = {4};
 	double x[12] = {0}, y[12], index[4] = {0, 1, 5, 2}, table[15] = {0};
 	sf_ctx *ctx = ck_ctx();
-	sf_run run = {4, 0, 0, 0, 0};
+	sf_run run = {4, 0, 0, 0, 0, 0, 0};
 	sf_plan *p = NULL;
 	sf_graph *g;
 	sf_var a, b, out;

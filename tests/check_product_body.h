@@ -142,14 +142,16 @@ END_TEST
 
 /* ---- convolution ---- */
 
-/* h, w, ci, co, kh, kw, stride, pad */
-static const int F(conv_sizes)[][8] = {
-	{5, 7, 3, 4, 3, 3, 1, 1},    {8, 8, 16, 32, 3, 3, 1, 1},  {7, 7, 32, 16, 3, 3, 1, 1},
-	{9, 11, 48, 16, 3, 3, 1, 1}, {6, 6, 16, 16, 3, 3, 1, 1},  {8, 6, 4, 5, 3, 3, 2, 1},
-	{9, 9, 3, 2, 5, 5, 1, 2},    {6, 5, 17, 9, 1, 1, 1, 0},   {7, 6, 4, 3, 1, 1, 2, 0},
-	{10, 9, 1, 8, 3, 3, 1, 1},   {10, 9, 8, 1, 3, 3, 1, 1},   {7, 8, 2, 3, 3, 5, 1, 1},
-	{4, 4, 2, 3, 4, 4, 1, 0},    {6, 6, 3, 3, 2, 2, 2, 0},    {5, 5, 2, 2, 3, 3, 1, 3},
-	{30, 40, 32, 3, 3, 3, 1, 1}, {8, 8, 64, 48, 3, 3, 1, 1},
+/* h, w, ci, co, kh, kw, stride, pad, dilation */
+static const int F(conv_sizes)[][9] = {
+	{5, 7, 3, 4, 3, 3, 1, 1, 1},    {8, 8, 16, 32, 3, 3, 1, 1, 1},  {7, 7, 32, 16, 3, 3, 1, 1, 1},
+	{9, 11, 48, 16, 3, 3, 1, 1, 1}, {6, 6, 16, 16, 3, 3, 1, 1, 1},  {8, 6, 4, 5, 3, 3, 2, 1, 1},
+	{9, 9, 3, 2, 5, 5, 1, 2, 1},    {6, 5, 17, 9, 1, 1, 1, 0, 1},   {7, 6, 4, 3, 1, 1, 2, 0, 1},
+	{10, 9, 1, 8, 3, 3, 1, 1, 1},   {10, 9, 8, 1, 3, 3, 1, 1, 1},   {7, 8, 2, 3, 3, 5, 1, 1, 1},
+	{4, 4, 2, 3, 4, 4, 1, 0, 1},    {6, 6, 3, 3, 2, 2, 2, 0, 1},    {5, 5, 2, 2, 3, 3, 1, 3, 1},
+	{8, 8, 16, 16, 3, 3, 1, 2, 2},  {9, 7, 16, 32, 3, 3, 1, 4, 4},
+	{8, 9, 5, 2, 3, 3, 1, 2, 2},    {7, 9, 3, 4, 2, 3, 2, 3, 3},  {9, 10, 16, 16, 3, 3, 1, 1, 2},
+	{30, 40, 32, 3, 3, 3, 1, 1, 1}, {8, 8, 64, 48, 3, 3, 1, 1, 1},
 };
 enum { F(CONV_SIZES) = sizeof F(conv_sizes) / sizeof *F(conv_sizes) };
 
@@ -165,8 +167,9 @@ static sf_conv F(conv_of)(const int *z)
 	s.kw = z[5];
 	s.stride = z[6];
 	s.pad = z[7];
-	s.ho = (s.h + 2 * s.pad - s.kh) / s.stride + 1;
-	s.wo = (s.w + 2 * s.pad - s.kw) / s.stride + 1;
+	s.dilation = z[8];
+	s.ho = (s.h + 2 * s.pad - s.dilation * (s.kh - 1) - 1) / s.stride + 1;
+	s.wo = (s.w + 2 * s.pad - s.dilation * (s.kw - 1) - 1) / s.stride + 1;
 	return s;
 }
 
@@ -228,9 +231,9 @@ static void F(conv_case)(const F(sf_kern) *t, const char *what, const int *z)
 		for (i = 0; i < size[k]; i++)
 			expect(fabs((double)o[i] - (double)r[i]) <=
 			                      EPS * (2 * (double)terms[k] + 16) * scale,
-			              "%s %c %dx%d %d->%d k%d s%d p%d at %d: %.9g, expected %.9g",
+			              "%s %c %dx%d %d->%d k%d s%d p%d d%d at %d: %.9g, expected %.9g",
 				what,
-			              "fdw"[k], z[0], z[1], z[2], z[3], z[4], z[6], z[7], (int)i,
+			              "fdw"[k], z[0], z[1], z[2], z[3], z[4], z[6], z[7], z[8], (int)i,
 			              (double)o[i], (double)r[i]);
 		F(drop)(x, nx);
 		F(drop)(y, ny);

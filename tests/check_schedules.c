@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "sampler_rig.h"
 
+#include "process/process.h"
+
 #include <math.h>
 
 static sf_ctx *ctx;
@@ -311,6 +313,31 @@ START_TEST(ablations)
 END_TEST
 enum { ABLATIONS = 13 };
 
+/* EDM's sampler on iDDPM's levels with the table's own ends (Karras et al. 2022, algorithm 1; data N(0, 1/4)). */
+START_TEST(iddpm_sampler)
+{
+	sf_sample_report report;
+	sf_grid *g = NULL;
+	char spec[120];
+	double x;
+	rig r;
+
+	snprintf(spec, sizeof spec, "edm:sigma-min=%.17g,sigma-max=%.17g", sf_iddpm_level(1000, 999), sf_iddpm_level(1000, 8));
+	r = open_rig(spec, "gaussian:std=0.5", 1, "heun");
+	assert_ok(r.ctx, sf_grid_new(r.ctx, "iddpm", &g));
+	x = sf_process_sigma(r.process, sf_process_horizon(r.process));
+	r.run.steps = 18;
+	r.run.given_start = 1;
+	r.run.denoise = 0;
+	r.run.grid = g;
+	assert_ok(r.ctx, sf_sample(r.sampler, r.score, &r.run, &x, &report));
+	assert_close(x, 0.508185815455033, 2e-12, 0);
+	ck_assert(report.nfe == 35);
+	sf_grid_free(g);
+	close_rig(&r);
+}
+END_TEST
+
 /* u_8, u_500 and the ends of iDDPM's table, on a grid that takes every level. */
 START_TEST(iddpm_table)
 {
@@ -442,6 +469,7 @@ int main(void)
 	tcase_add_test(t, edm_vp);
 	tcase_add_test(t, edm_ve);
 	tcase_add_loop_test(t, ablations, 0, ABLATIONS);
+	tcase_add_test(t, iddpm_sampler);
 	tcase_add_test(t, iddpm_table);
 	tcase_add_test(t, vp_grid);
 	tcase_add_test(t, formula_known);

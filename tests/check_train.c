@@ -2,6 +2,7 @@
  * should, divergence that harms nothing.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "support.h"
+#include "train_rig.h"
 
 #include <scorefield.h>
 
@@ -10,89 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static sf_ctx *ctx;
-static const char *dir;
-
-static void setup(void)
-{
-	ctx = ck_ctx();
-	dir = sf_test_mkdir();
-}
-
-static void teardown(void)
-{
-	sf_test_rmdir(dir);
-	sf_ctx_free(ctx);
-}
-
-static const char *in_dir(const char *name)
-{
-	static char path[4][1200];
-	static int turn;
-
-	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
-	return path[turn];
-}
-
-/* A small run: settings separated by blanks on top of the test's defaults. */
-static sf_config *configured(const char *settings)
-{
-	char text[2000], *at, *next;
-	sf_config *c;
-
-	snprintf(text, sizeof text, "net.spec=mlp:width=16,depth=2,embed-width=8 data.spec=checkerboard objective.spec=lcss "
-	         "train.steps=12 train.batch=20 train.log-every=3 train.checkpoint-every=5 train.events=false "
-	         "train.seed=3 train.keep=100 %s", settings);
-	assert_ok(ctx, sf_config_new(ctx, &c));
-	for (at = text; at && *at; at = next) {
-		next = strchr(at, ' ');
-		if (next)
-			*next++ = '\0';
-		if (*at)
-			assert_ok(ctx, sf_config_set(c, at));
-	}
-	return c;
-}
-
-static int stop_at;
-static int stopper(void *user, const sf_progress *p)
-{
-	*(int64_t *)user = p->step;
-	return p->step == stop_at;
-}
-
-/* Trains; returns the trainer's code. */
-static int train(const char *settings, const char *name, int resume, int force, int threads)
-{
-	sf_config *c = configured(settings);
-	sf_trainer *t;
-	int64_t seen = 0;
-	int rc;
-
-	sf_ctx_set_threads(ctx, threads);
-	rc = sf_trainer_new(ctx, c, in_dir(name), resume, force, &t);
-	if (rc == 0)
-		rc = sf_trainer_run(t, stopper, &seen, NULL);
-	sf_trainer_free(t);
-	sf_config_free(c);
-	return rc;
-}
-
-static void same_file(const char *a, const char *b)
-{
-	unsigned char *one, *two;
-	size_t n, m;
-
-	assert_ok(ctx, sf_file_read(ctx, in_dir(a), 1 << 26, &one, &n));
-	assert_ok(ctx, sf_file_read(ctx, in_dir(b), 1 << 26, &two, &m));
-	ck_assert_msg(n == m && memcmp(one, two, n) == 0, "%s and %s differ", a, b);
-	sf_free(one);
-	sf_free(two);
-}
-
-#define LAST "/checkpoint-00000012.safetensors"
 
 START_TEST(threads)
 {
@@ -109,31 +27,6 @@ START_TEST(threads)
 	same_file("one" LAST, "three" LAST);
 }
 END_TEST
-
-/* log.jsonl without the times */
-static char *log_of(const char *name)
-{
-	unsigned char *text;
-	char path[300], *at;
-	size_t n;
-
-	snprintf(path, sizeof path, "%s/log.jsonl", name);
-	assert_ok(ctx, sf_file_read(ctx, in_dir(path), 1 << 20, &text, &n));
-	at = (char *)text;
-	while ((at = strstr(at, "\"seconds\": ")))
-		while (*at && *at != '}')
-			*at++ = '_';
-	/* the number's length differs: squeeze the marks */
-	{
-		char *from = (char *)text, *to = from;
-
-		for (; *from; from++)
-			if (*from != '_' || from[1] != '_')
-				*to++ = *from;
-		*to = '\0';
-	}
-	return (char *)text;
-}
 
 START_TEST(resume) /* stopped after any step, also between checkpoints and log lines, or killed: the same end */
 {
@@ -157,11 +50,11 @@ START_TEST(resume) /* stopped after any step, also between checkpoints and log l
 		free(parts);
 	}
 	/* killed after step 12's log line but with step 5's checkpoint the newest, and half a line written */
-	ck_assert_int_eq(unlink(in_dir("parts" LAST)), 0);
-	ck_assert_int_eq(unlink(in_dir("parts/checkpoint-00000010.safetensors")), 0);
-	unlink(in_dir("parts/checkpoint-00000011.safetensors"));
-	assert_ok(ctx, sf_file_read(ctx, in_dir("parts/log.jsonl"), 1 << 20, &bytes, &n));
-	assert_ok(ctx, sf_file_write(ctx, in_dir("parts/log.jsonl"), bytes, n - 9));
+	ck_assert_int_eq(unlink(in_folder("parts" LAST)), 0);
+	ck_assert_int_eq(unlink(in_folder("parts/checkpoint-00000010.safetensors")), 0);
+	unlink(in_folder("parts/checkpoint-00000011.safetensors"));
+	assert_ok(ctx, sf_file_read(ctx, in_folder("parts/log.jsonl"), 1 << 20, &bytes, &n));
+	assert_ok(ctx, sf_file_write(ctx, in_folder("parts/log.jsonl"), bytes, n - 9));
 	free(bytes);
 	assert_ok(ctx, train("", "parts", 1, 0, 3));
 	same_file("whole" LAST, "parts" LAST);
@@ -174,7 +67,7 @@ START_TEST(resume) /* stopped after any step, also between checkpoints and log l
 	ck_assert_int_eq(train("train.steps=6", "parts", 1, 0, 1), SF_ERANGE);
 	/* killed before the first checkpoint: starts over */
 	assert_ok(ctx, train("train.steps=0", "empty", 0, 0, 1));
-	ck_assert_int_eq(unlink(in_dir("empty/checkpoint-00000000.safetensors")), 0);
+	ck_assert_int_eq(unlink(in_folder("empty/checkpoint-00000000.safetensors")), 0);
 	assert_ok(ctx, train("", "empty", 1, 0, 1));
 	same_file("whole" LAST, "empty" LAST);
 }
@@ -190,28 +83,28 @@ START_TEST(directories)
 	ck_assert_int_eq(train("", "run", 0, 0, 1), SF_EEXIST);
 	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "run"));
 	ck_assert_int_eq(train("", "none", 1, 0, 1), SF_EIO);
-	ck_assert_int_lt(access(in_dir("none"), F_OK), 0);
-	assert_ok(ctx, sf_run_latest(ctx, in_dir("run"), path, sizeof path, &step));
+	ck_assert_int_lt(access(in_folder("none"), F_OK), 0);
+	assert_ok(ctx, sf_run_latest(ctx, in_folder("run"), path, sizeof path, &step));
 	ck_assert_int_eq(step, 12);
 	/* a bad configuration leaves an existing run as it was, even with force */
 	ck_assert_int_lt(train("net.spec=unet", "run", 0, 1, 1), 0);
-	ck_assert_int_eq(access(in_dir("run" LAST), F_OK), 0);
-	assert_ok(ctx, sf_file_write(ctx, in_dir("run/samples-00000012.png"), "", 0));
-	assert_ok(ctx, sf_file_write(ctx, in_dir("run/notes.txt"), "", 0));
+	ck_assert_int_eq(access(in_folder("run" LAST), F_OK), 0);
+	assert_ok(ctx, sf_file_write(ctx, in_folder("run/samples-00000012.png"), "", 0));
+	assert_ok(ctx, sf_file_write(ctx, in_folder("run/notes.txt"), "", 0));
 	assert_ok(ctx, train("train.steps=3 train.keep=1 train.checkpoint-every=1", "run", 0, 1, 1));
-	ck_assert_int_lt(access(in_dir("run/samples-00000012.png"), F_OK), 0);
-	ck_assert_int_eq(access(in_dir("run/notes.txt"), F_OK), 0); /* not ours */
-	assert_ok(ctx, sf_run_latest(ctx, in_dir("run"), path, sizeof path, &step));
+	ck_assert_int_lt(access(in_folder("run/samples-00000012.png"), F_OK), 0);
+	ck_assert_int_eq(access(in_folder("run/notes.txt"), F_OK), 0); /* not ours */
+	assert_ok(ctx, sf_run_latest(ctx, in_folder("run"), path, sizeof path, &step));
 	ck_assert_int_eq(step, 3);
-	ck_assert_int_lt(access(in_dir("run/checkpoint-00000002.safetensors"), F_OK), 0);
-	ck_assert_int_lt(access(in_dir("run" LAST), F_OK), 0);
+	ck_assert_int_lt(access(in_folder("run/checkpoint-00000002.safetensors"), F_OK), 0);
+	ck_assert_int_lt(access(in_folder("run" LAST), F_OK), 0);
 	ck_assert_int_lt(train("", "no/such/parent", 0, 0, 1), 0);
 	/* the effective configuration can be fed back */
 	{
 		sf_config *c;
 
 		assert_ok(ctx, sf_config_new(ctx, &c));
-		assert_ok(ctx, sf_config_read(c, in_dir("run/config.ini")));
+		assert_ok(ctx, sf_config_read(c, in_folder("run/config.ini")));
 		ck_assert_str_eq(sf_config_get(c, "train.keep"), "1");
 		ck_assert_str_eq(sf_config_get(c, "net.spec"), "mlp:width=16,depth=2,embed-width=8");
 		sf_config_free(c);
@@ -229,7 +122,7 @@ START_TEST(divergence) /* names the step; the checkpoint from before is whole, n
 	rc = train("train.lr=1e30 train.clip=0 train.checkpoint-every=1", "run", 0, 0, 2);
 	ck_assert_int_eq(rc, SF_EDIVERGED);
 	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "step 2"));
-	assert_ok(ctx, sf_run_latest(ctx, in_dir("run"), path, sizeof path, &step));
+	assert_ok(ctx, sf_run_latest(ctx, in_folder("run"), path, sizeof path, &step));
 	ck_assert_int_eq(step, 1);
 }
 END_TEST
@@ -271,13 +164,13 @@ START_TEST(round_trip) /* load, save gives the same bytes; weights alone; shape 
 
 	stop_at = 7; /* between log lines: sums are kept too */
 	ck_assert_int_eq(train("data.scale=standard", "run", 0, 0, 2), SF_ESTOPPED);
-	snprintf(path, sizeof path, "%s", in_dir("run/checkpoint-00000007.safetensors"));
+	snprintf(path, sizeof path, "%s", in_folder("run/checkpoint-00000007.safetensors"));
 	open_run(&o, "data.scale=standard");
 	assert_ok(ctx, sf_objective_new(ctx, "lcss", &o.s.objective)); /* named in the metadata */
 	assert_ok(ctx, sf_checkpoint_load(&o.s, o.g, path, &o.st));
 	ck_assert_int_eq(o.st.step, 7);
 	ck_assert_int_eq(o.st.loss_n, 1);
-	assert_ok(ctx, sf_checkpoint_save(&o.s, o.g, &o.st, in_dir("again.safetensors")));
+	assert_ok(ctx, sf_checkpoint_save(&o.s, o.g, &o.st, in_folder("again.safetensors")));
 	same_file("run/checkpoint-00000007.safetensors", "again.safetensors");
 
 	assert_ok(ctx, sf_setup_weights(&o.s, path, 0, &ema));
@@ -314,8 +207,8 @@ START_TEST(strangers) /* another architecture, truncated and damaged files: one 
 
 	stop_at = -1;
 	assert_ok(ctx, train("train.steps=2", "run", 0, 0, 1));
-	snprintf(path, sizeof path, "%s", in_dir("run/checkpoint-00000002.safetensors"));
-	snprintf(cut, sizeof cut, "%s", in_dir("cut.safetensors"));
+	snprintf(path, sizeof path, "%s", in_folder("run/checkpoint-00000002.safetensors"));
+	snprintf(cut, sizeof cut, "%s", in_folder("cut.safetensors"));
 	open_run(&o, "net.spec=mlp:width=24,depth=2,embed-width=8");
 	ck_assert_int_eq(sf_checkpoint_load(&o.s, o.g, path, &o.st), SF_EMISMATCH);
 	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "mlp:width=16,depth=2")); /* what the file holds */
@@ -359,11 +252,10 @@ START_TEST(learning) /* one Gaussian, affine score, one noise level: the weights
 	                          "data.scale=none");
 	sf_trainer *t;
 	const double *w;
-	int64_t seen;
 
 	stop_at = -1;
 	assert_ok(ctx, sf_trainer_new(ctx, c, NULL, 0, 0, &t));
-	assert_ok(ctx, sf_trainer_run(t, stopper, &seen, NULL));
+	assert_ok(ctx, sf_trainer_run(t, NULL, NULL, NULL));
 	w = sf_trainer_state(t)->ema;
 	assert_close(w[0], -1 / 1.25, 0, .05);
 	assert_close(w[3], -1 / 1.25, 0, .05);
@@ -384,12 +276,12 @@ START_TEST(previews)
 	stop_at = -1;
 	assert_ok(ctx, train("train.steps=2 train.sample-every=2 sample.n=5 sample.steps=3 train.events=true", "points", 0,
 	                     0, 2));
-	assert_ok(ctx, sf_npy_read(ctx, in_dir("points/samples-00000002.npy"), &a));
+	assert_ok(ctx, sf_npy_read(ctx, in_folder("points/samples-00000002.npy"), &a));
 	ck_assert(a.rank == 2 && a.dim[0] == 5 && a.dim[1] == 2);
 	sf_array_free(&a);
 	assert_ok(ctx, train("train.steps=2 train.sample-every=2 sample.n=4 sample.steps=3 data.spec=digits "
 	                     "net.spec=unet:width=4,mult=1:2,blocks=1 model.conditional=true", "images", 0, 0, 2));
-	assert_ok(ctx, sf_png_read(ctx, in_dir("images/samples-00000002.png"), &h, &w, &ch, &pixels));
+	assert_ok(ctx, sf_png_read(ctx, in_folder("images/samples-00000002.png"), &h, &w, &ch, &pixels));
 	ck_assert(h >= 16 && w >= 16 && ch == 1);
 	sf_free(pixels);
 }
@@ -415,7 +307,7 @@ int main(void)
 	Suite *suite = suite_create("train");
 	TCase *tc = tcase_create("train");
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, train_setup, train_teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, threads, 0, 3);
 	tcase_add_test(tc, resume);

@@ -29,7 +29,7 @@ owner() {
 	base | error | context | object | noise) echo core ;;
 	ems) echo sampler ;;
 	likelihood) echo metric ;;
-	variance) echo train ;;
+	exchange | variance) echo train ;;
 	*) echo "$1" ;;
 	esac
 }

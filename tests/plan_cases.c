@@ -252,6 +252,38 @@ static int resampling(sf_graph *g, sf_var *out)
 	return n;
 }
 
+/* Maxima and their adjoints, dilated kernels (also one kernel under two dilations), constant tensors, resizing. */
+static int pools(sf_graph *g, sf_var *out)
+{
+	static const int64_t dim[2] = {2, 3};
+	static const double value[6] = {1, 2, 3, -4, 5, 0.5};
+	static const int spec[][3] = {{5, 1, 2}, {3, 2, 1}, {2, 3, 0}}; /* window, stride, padding */
+	sf_var wrt[2], y, c = sf_const_tensor(g, 2, dim, value);
+	int n = 0, i;
+
+	for (i = 0; i < 3; i++) {
+		wrt[0] = x_(g, 7, 8, 19, 0);
+		out[n++] = y = sf_max_pool(g, wrt[0], spec[i][0], spec[i][1], spec[i][2]);
+		n += gradients(g, y, wrt, 1, out + n);
+	}
+	out[n++] = sf_pick(g, w_(g, 4, 3, 2, 0), x_(g, 4, 3, 2, 0), 3, 1, 1);
+	out[n++] = sf_pick(g, w_(g, 4, 3, 2, 0), w_(g, 4, 3, 2, 0), 2, 1, 1);
+	wrt[0] = x_(g, 7, 8, 16, 0);
+	wrt[1] = w_(g, 3, 3, 16, 16);
+	y = sf_conv2d_dilated(g, wrt[0], wrt[1], 1, 2, 2);
+	out[n++] = y = sf_add(g, y, sf_conv2d_dilated(g, y, wrt[1], 1, 4, 4));
+	n += gradients(g, y, wrt, 2, out + n);
+	out[n++] = sf_conv2d_dilated(g, wrt[0], wrt[1], 1, 1, 2);
+	out[n++] = sf_conv2d(g, wrt[0], wrt[1], 1, 1);
+	wrt[0] = x_(g, 3, 5, 4, 0);
+	out[n++] = y = sf_resize_bilinear(g, wrt[0], 6, 7);
+	n += gradients(g, y, wrt, 1, out + n);
+	out[n++] = sf_resize_bilinear(g, w_(g, 4, 4, 2, 0), 2, 3);
+	out[n++] = c;
+	out[n++] = sf_matmul(g, x_(g, 2, 2, 0, 0), c, 0, 0);
+	return n;
+}
+
 static int norms(sf_graph *g, sf_var *out)
 {
 	int n = 0, act;
@@ -336,19 +368,60 @@ static int sliced(sf_graph *g, sf_var *out)
 	wrt[1] = w_(g, 6, 0, 0, 0);
 	wrt[2] = w_(g, 6, 0, 0, 0);
 	wrt[3] = w_(g, 3, 3, 6, 2);
-	h = sf_conv2d(g, x, wrt[0], 1, 1);
-	h = sf_group_norm(g, h, wrt[1], wrt[2], 2, 1e-3, SF_ACT_SILU);
+	h = sf_keep(g, sf_conv2d(g, x, wrt[0], 1, 1));
+	h = sf_keep(g, sf_group_norm(g, h, wrt[1], wrt[2], 2, 1e-3, SF_ACT_SILU));
 	h = sf_add(g, h,
 	           sf_reshape(g,
 	                      sf_attention(g, sf_reshape(g, h, 2, (int64_t[]){20, 6}),
 	                                   sf_reshape(g, h, 2, (int64_t[]){20, 6}),
 	                                   sf_reshape(g, h, 2, (int64_t[]){20, 6}), 2),
 	                      3, image));
-	y = sf_conv2d(g, h, wrt[3], 1, 1);
+	y = sf_conv2d(g, sf_keep(g, h), wrt[3], 1, 1);
 	loss = sf_add(g, sf_dot(g, v, sf_jvp(g, y, x, v)), sf_scale(g, sf_sumsq(g, y), 0.5));
 	out[0] = loss;
 	sf_grad(g, loss, wrt, 4, out + 1);
 	return 5;
+}
+
+static int sliced_again(sf_graph *g, sf_var *out)
+{
+	sf_graph_recompute(g, SF_RECOMPUTE_BLOCKS);
+	return sliced(g, out);
+}
+
+/* Three blocks with dropout, the last of them of the first two side by side. */
+static int blocks(sf_graph *g, sf_var *out)
+{
+	static const int64_t dim[3] = {3, 5, 6};
+	sf_var wrt[7], h[4];
+	int i, n = 0;
+
+	h[0] = x_(g, 3, 5, 6, 0);
+	for (i = 0; i < 3; i++) {
+		sf_var x = i < 2 ? h[i] : sf_concat(g, h[1], h[2]), a, w;
+		int64_t c = i < 2 ? 6 : 12;
+
+		wrt[n++] = w = w_(g, c, 0, 0, 0);
+		a = sf_group_norm(g, x, w, w_(g, c, 0, 0, 0), 3, 1e-3, SF_ACT_SILU);
+		a = sf_mul(g, a, sf_step(g, sf_offset(g, sf_random(g, 'u', 900 + (uint32_t)i, 3, (int64_t[]){3, 5, c}), -.3)));
+		wrt[n++] = w = w_(g, 3, 3, c, 6);
+		a = sf_conv2d(g, a, w, 1, 1);
+		h[i + 1] = sf_keep(g, sf_add(g, sf_silu(g, a), h[i]));
+	}
+	wrt[n++] = h[0];
+	return gradients(g, sf_tanh(g, sf_reshape(g, h[3], 3, dim)), wrt, n, out);
+}
+
+static int blocks_again(sf_graph *g, sf_var *out)
+{
+	sf_graph_recompute(g, SF_RECOMPUTE_BLOCKS);
+	return blocks(g, out);
+}
+
+static int blocks_cheap(sf_graph *g, sf_var *out)
+{
+	sf_graph_recompute(g, SF_RECOMPUTE_CHEAP);
+	return blocks(g, out);
 }
 
 const plan_case plan_cases[] = {{"maps", 1, maps},
@@ -362,11 +435,17 @@ const plan_case plan_cases[] = {{"maps", 1, maps},
                                 {"convolutions", 1, convolutions},
                                 {"moves", 1, moves},
                                 {"resampling", 1, resampling},
+                                {"pools", 1, pools},
                                 {"norms", 1, norms},
                                 {"norms", 2, norms},
                                 {"attention", 1, attention},
                                 {"attention", 2, attention},
                                 {"noise", 1, noise},
                                 {"phases", 1, phases},
-                                {"sliced", 2, sliced}};
+                                {"sliced", 2, sliced},
+                                {"sliced, computed again", 2, sliced_again},
+                                {"blocks", 1, blocks},
+                                {"blocks, computed again", 1, blocks_again},
+                                {"blocks, cheap", 1, blocks_cheap},
+                                {"blocks, cheap", 2, blocks_cheap}};
 const int plan_case_count = (int)(sizeof plan_cases / sizeof *plan_cases);

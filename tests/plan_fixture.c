@@ -189,7 +189,7 @@ static double element(const plan_array *a, sf_dtype type, int64_t i)
 	return type == SF_F32 ? (double)((float *)a->data)[i] : ((double *)a->data)[i];
 }
 
-const sf_run plan_base_run = {0, 0, 77, 3, 1000};
+const sf_run plan_base_run = {0, 0, 77, 3, 1000, 0, 0};
 
 plan_array *plan_run_part(plan_fixture *f, const how *h, int64_t first, int64_t n)
 {

@@ -57,14 +57,17 @@ SF_API sf_var sf_graph_fail(sf_graph *g, int code, const char *fmt, ...) SF_PRIN
 /* ---- leaves ---- */
 SF_API sf_var sf_input(sf_graph *g, const char *name, int per_sample, int rank, const int64_t *dim);
 SF_API sf_var sf_const(sf_graph *g, double value); /* shared scalar */
+/* A shared tensor of known finite values, row-major, at most 2^24 of them; copied into the graph. */
+SF_API sf_var sf_const_tensor(sf_graph *g, int rank, const int64_t *dim, const double *value);
 /* A per-sample leaf drawn from the noise (seed, step and first sample of the run; element = index
  * in the sample). kind: 'n' normal, 'u' uniform, 'r' Rademacher (+1 or -1). */
 SF_API sf_var sf_random(sf_graph *g, char kind, uint32_t purpose, int rank, const int64_t *dim);
 
 /* Initial value of a parameter: uniform within +-scale*sqrt(3/fan), or normal of standard deviation
- * scale/sqrt(fan) with fan as named, or the constant `scale`. */
+ * scale/sqrt(fan) with fan as named, or the constant `scale`. SF_INIT_GAIN: in each run of fan_in elements the first
+ * fan_out are 1 + scale times a normal, the others 0 (tables of gains and shifts side by side). */
 typedef enum { SF_INIT_CONST, SF_INIT_UNIFORM_AVG, SF_INIT_UNIFORM_IN, SF_INIT_NORMAL_IN,
-               SF_INIT_NORMAL /* no fan */ } sf_init_kind;
+               SF_INIT_NORMAL /* no fan */, SF_INIT_GAIN } sf_init_kind;
 typedef struct sf_init {
 	sf_init_kind kind;
 	double scale;
@@ -73,6 +76,8 @@ typedef struct sf_init {
 /* A trainable shared leaf. Asking again for a name that exists with the same shape returns the same
  * variable: a network called twice shares its parameters. */
 SF_API sf_var sf_param(sf_graph *g, const char *name, int rank, const int64_t *dim, sf_init init);
+/* The same for numbers that are drawn and saved with the parameters but not trained: no gradient goes into them. */
+SF_API sf_var sf_param_fixed(sf_graph *g, const char *name, int rank, const int64_t *dim, sf_init init);
 
 /* Parameters live in one flat buffer of sf_param_total elements; each starts at a multiple of 16
  * elements, gaps are zero. Order of first use. */
@@ -82,6 +87,7 @@ typedef struct sf_param_info {
 	sf_shape shape;
 	sf_init init;
 	int64_t offset;
+	int fixed; /* made by sf_param_fixed */
 } sf_param_info;
 SF_API int sf_param_count(const sf_graph *g);
 SF_API int64_t sf_param_total(const sf_graph *g);
@@ -130,6 +136,9 @@ SF_API sf_var sf_matmul(sf_graph *g, sf_var a, sf_var b, int ta, int tb);
 /* x (h,w,ci), weights (kh,kw,ci,co) -> (ho,wo,co), zero padding `pad` on each side,
  * ho = (h + 2 pad - kh)/stride + 1. Correlation, as networks use the word convolution. */
 SF_API sf_var sf_conv2d(sf_graph *g, sf_var x, sf_var w, int stride, int pad);
+/* The same with the kernel's taps `dilation` pixels apart (Yu and Koltun 2016, 1511.07122, eq 2):
+ * ho = (h + 2 pad - dilation (kh - 1) - 1)/stride + 1. Stride and dilation 1 to 64. */
+SF_API sf_var sf_conv2d_dilated(sf_graph *g, sf_var x, sf_var w, int stride, int pad, int dilation);
 /* Separable FIR resampling of (h,w,c): zero insertion by `up`, zero padding pad0 before and pad1
  * after, correlation with the taps reversed (a true convolution), every `down`-th sample kept,
  * along both axes. Size (h up + pad0 + pad1 - ntap)/down + 1. Negative pads crop. */
@@ -137,6 +146,17 @@ SF_API sf_var sf_upfirdn(sf_graph *g, sf_var x, int up, int down, int pad0, int 
                          const double *tap);
 SF_API sf_var sf_down2(sf_graph *g, sf_var x); /* 2x2 mean */
 SF_API sf_var sf_up2(sf_graph *g, sf_var x);   /* nearest neighbour */
+/* t (h,w,c) where x (h,w,c) has its maximum in each k x k window, channel by channel:
+ * ho = (h + 2 pad - k)/stride + 1. Padding is -inf, 2 pad <= k; of equal maxima the first in row-major
+ * order counts; a NaN beats every number. The choice has derivative zero, so that pooling differentiates in
+ * both modes and any number of times. */
+SF_API sf_var sf_pick(sf_graph *g, sf_var x, sf_var t, int k, int stride, int pad);
+SF_API sf_var sf_max_pool(sf_graph *g, sf_var x, int k, int stride, int pad); /* sf_pick of x itself */
+/* Mean over the window, divided by k^2 also where padding (zeros) is in it. */
+SF_API sf_var sf_avg_pool(sf_graph *g, sf_var x, int k, int stride, int pad);
+/* Bilinear interpolation of (h,w,c) to (ho,wo,c) with the corners aligned: output o lies at o (h-1)/(ho-1), an
+ * output of one pixel at 0. */
+SF_API sf_var sf_resize_bilinear(sf_graph *g, sf_var x, int64_t ho, int64_t wo);
 
 /* ---- shape ---- */
 SF_API sf_var sf_reshape(sf_graph *g, sf_var a, int rank, const int64_t *dim);
@@ -163,12 +183,17 @@ SF_API int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 /* Tangent of y for the tangent xdot of x. */
 SF_API sf_var sf_jvp(sf_graph *g, sf_var y, sf_var x, sf_var xdot);
 
-/* Recomputation (Chen et al. 2016, 1604.06174): after sf_graph_recompute(g, 1), sf_grad keeps of the forward pass
- * only leaves and the variables marked with sf_keep; what lies between two marks is appended a second time right
- * before its gradient needs it, so that the plan's memory grows with the marks and not with the nodes. Values and
- * gradients are the same bits. Networks mark the results of their blocks; a variable that a later
- * block reads should be marked. */
-SF_API void sf_graph_recompute(sf_graph *g, int on);
+/* Recomputation (Chen et al. 2016, 1604.06174): sf_grad and sf_jvp do not read the forward pass where it was computed
+ * long ago, but append what they need of it a second time right before its use, so that a plan keeps little between
+ * the passes. Values and gradients are the same bits, also where derivatives nest.
+ *   BLOCKS  kept are leaves, what is shared by all samples, variables marked with sf_keep, and those that are read on
+ *           the other side of a mark; what lies between two marks is computed again. Networks mark the results of their
+ *           blocks. About one more forward pass; without marks nothing changes.
+ *   CHEAP   kept are the results of products, convolutions and softmax; what lies between them (normalisations,
+ *           activations, dropout masks, concatenations) is computed again. To be set before the graph is built.
+ * From the next sf_grad or sf_jvp on. */
+enum { SF_RECOMPUTE_NONE, SF_RECOMPUTE_BLOCKS, SF_RECOMPUTE_CHEAP };
+SF_API void sf_graph_recompute(sf_graph *g, int level);
 SF_API sf_var sf_keep(sf_graph *g, sf_var a); /* a */
 
 /* ---- plan and run ---- */
@@ -187,6 +212,12 @@ typedef struct sf_plan_info {
  * SF_EMISMATCH where a batch sum feeds a per-sample value; SF_EUNSUP; SF_ENOMEM. */
 SF_API int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard,
                        sf_plan **plan);
+/* The same in two steps: between them the plan can be described, but not run, and holds next to no memory. */
+SF_API int sf_plan_layout(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard, sf_plan **plan);
+SF_API int sf_plan_take(sf_plan *p);
+/* What a plan would need, which is not kept. */
+SF_API int sf_plan_measure(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard,
+                           sf_plan_info *info);
 SF_API void sf_plan_free(sf_plan *p);
 SF_API void sf_plan_describe(const sf_plan *p, sf_plan_info *info);
 
@@ -205,9 +236,17 @@ typedef struct sf_run {
 	uint64_t seed;         /* of random leaves, */
 	uint32_t step;         /* their step */
 	uint64_t first_sample; /* and the index of sample 0 */
+	/* A batch may be run in `parts` calls (0 or 1: whole), one after the other, with memory for the inputs of one: part
+	 * number `part` takes shards [part s/parts, (part + 1) s/parts), and per-sample inputs and outputs hold its samples
+	 * alone. `n`, `shards`, `first_sample` and everything else are the whole batch's in every call. Batch sums are there
+	 * after the last part, with the bytes of a run in one call: the tree of partial sums waits between the calls. Inputs
+	 * that are shared and parameters are read by part 0. */
+	int64_t parts, part;
 } sf_run;
+/* The samples of a run's part: how many, and *first. Needs `n`, `shards`, `parts` and `part`, shards > 0. */
+SF_API int64_t sf_run_samples(const sf_run *run, int64_t *first);
 /* Runs over the shards in parallel. Same bytes for any number of threads; per-sample results are the
- * same for any cut of the batch. SF_EINVAL for an unbound input or a part above max_shard. */
+ * same for any cut of the batch. SF_EINVAL for an unbound input, a shard above max_shard or a part out of turn. */
 SF_API int sf_plan_run(sf_plan *p, const sf_run *run);
 
 SF_END

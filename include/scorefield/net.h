@@ -22,8 +22,8 @@ typedef struct sf_net sf_net;
 typedef struct sf_net_io {
 	sf_var x;         /* per-sample, shape of the data: (d) or (h,w,c) */
 	sf_var cond;      /* per-sample scalar: what stands for the noise level (c_noise) */
-	sf_var label;     /* per-sample scalar, whole number (-1: none), or SF_NOVAR */
-	int classes;      /* number of labels; 0 where label is SF_NOVAR */
+	sf_var label;     /* per-sample scalar, whole number (-1: none), or SF_NOVAR (none) */
+	int classes;      /* labels that the network has weights for; 0: none */
 	sf_var augment;   /* per-sample (augments): how the image was augmented, or SF_NOVAR (zeros) */
 	int augments;     /* augmentation labels that the network has weights for; 0: none */
 	int out_channels; /* last dimension of the result; 0: as x */
@@ -61,27 +61,50 @@ typedef struct sf_coef { /* of one time */
 } sf_coef;
 enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM, SF_PARAM_MIXED, SF_PARAM_ENERGY,
        SF_PARAM_SIGMA_SCORE, SF_PARAM_EDM_VP, SF_PARAM_EDM_VE, SF_PARAM_EDM_IDDPM };
-/* What c_noise is made of; SF_COND_AUTO is the choice of sf_model_coef. */
-enum { SF_COND_AUTO, SF_COND_TIME, SF_COND_LOG4, SF_COND_LOG, SF_COND_LOG_HALF, SF_COND_LEVEL };
-/* "eps", "score", "x0", "v", "edm", "mixed", "energy" -> SF_PARAM_...; SF_ENAME with the nearest name. */
+/* What c_noise is made of, see sf_model_coef. */
+enum { SF_COND_AUTO, SF_COND_TIME, SF_COND_LOG4, SF_COND_LOG, SF_COND_LOG_HALF, SF_COND_LEVEL, SF_COND_VP_TIME };
+/* The names of all parametrisations above -> SF_PARAM_...; SF_ENAME with the nearest name. */
 SF_API int sf_param_find(sf_ctx *ctx, const char *name, int *kind);
-SF_API const char *const *sf_param_names(void); /* NULL-ended, index = kind */
+/* "eps", "score", "x0", "v", "edm", "mixed", "energy", "sigma-score", "edm-vp", "edm-ve", "edm-iddpm"; and "auto", "time",
+ * "log4", "log", "log-half", "level", "vp-time": NULL-ended, index = kind. */
+SF_API const char *const *sf_param_names(void);
+SF_API const char *const *sf_cond_names(void);
 /* Coefficients for x_t = alpha x_0 + sigma z, with n^2 = alpha^2 + sigma^2 and m^2 = sigma^2 + alpha^2 sd^2:
  *
  *     eps    F = eps                                e_x = 0         e_f = 1           c_in = 1
  *     score  F = s = -eps/sigma                     e_x = 0         e_f = -sigma      c_in = 1
+ *     sigma-score  F = sigma s = -eps               e_x = 0         e_f = -1          c_in = 1
  *     x0     F = E[x_0|x]                           e_x = 1/sigma   e_f = -alpha/sigma  c_in = 1
  *     v      F = (alpha eps - sigma x_0)/n          e_x = sigma/n^2 e_f = alpha/n     c_in = 1/n
  *     edm    D = c_skip x + c_out F (EDM table 1)   e_x = sigma/m^2 e_f = -alpha sd/m c_in = 1/m
+ *     edm-vp, edm-iddpm  D = x^ - r F = x^ - r eps  e_x = 0         e_f = 1           c_in = 1/n
+ *     edm-ve D = x^ + r F                           e_x = 0         e_f = -1          c_in = 1/alpha
  *     mixed  s = -x/n^2 - F/sigma                   e_x = sigma/n^2 e_f = 1           c_in = 1
  *     energy eps = grad_x <x,F>, so that log p = -<x,F>/sigma + const                 c_in = 1
  *
- * (v: Salimans and Ho 2022, where n = 1; edm: Karras et al. 2022 for the level sigma/alpha and the sample
- * x/alpha; mixed: the score of unit normal data plus what the network adds, Vahdat et al. 2021, Dockhorn et al. 2022,
- * with n^2 the velocity's variance on two-block processes.) Two-block processes: eps, score, mixed, energy. Nonlinear ones:
- * eps, score, energy. c_noise = ln(sigma/alpha)/4 if log_noise (ln t for two blocks and nonlinear ones), else
- * 999 t/T (Song et al. 2021). */
-SF_API void sf_param_coef(int kind, const sf_process *p, double sigma_data, int log_noise, double t,
+ * (v: Salimans and Ho 2022, where n = 1; edm and its wrappers of the earlier models: Karras et al. 2022, table 1, for the level
+ * r = sigma/alpha and the sample x^ = x/alpha; sigma-score: NCSN++ and NCSNv2, whose code divides the network's output by sigma,
+ * Song et al. 2021; mixed: the score of unit normal data plus what the network adds, Vahdat et al. 2021, Dockhorn et al. 2022,
+ * with n^2 the velocity's variance on two-block processes.) Two-block processes: eps, score, sigma-score, mixed, energy. Nonlinear
+ * ones: eps, score, sigma-score, energy.
+ *
+ * c_noise (T the horizon; t stands for r where a process has no r: two blocks, nonlinear):
+ *
+ *     time      999 t/T         Song et al. 2021
+ *     log4      ln(r)/4         EDM
+ *     log       ln(r)           NCSN++
+ *     log-half  ln(r/2)         NCSN++ in EDM's frame
+ *     vp-time   999 t_VP(r)     t_VP(r): the time at which process vp has the level r, so 999 t/T there; needs an r
+ *     level     a whole number 0 .. levels-1:
+ *               edm-iddpm: levels-1-argmin_j |u_j - r| with iDDPM's noise levels u_j
+ *               alpha = 1: round((1 - t/T)(levels-1)), 0 the largest sigma;   else floor(t/T (levels-1))
+ *     auto      edm: log4; edm-vp: vp-time; edm-ve: log-half; edm-iddpm: level; others: time
+ *
+ * levels = 0 stands for the process's, for edm-iddpm for 1000. Level i is the time i T/(levels-1), as in objectives' t=discrete;
+ * process ddpm:schedule=cosine has iDDPM's. At a time between levels all else is that of the time: the
+ * network's eps at the level that it is told counts as eps at t, score = -eps/sigma(t). So do EDM's wrappers; score_sde
+ * divides by the sigma of the level, which is the same at the levels' times. */
+SF_API void sf_param_coef(int kind, const sf_process *p, double sigma_data, int cond, int64_t levels, double t,
                           sf_coef *out);
 
 /* ---- model: network + process + parametrisation + data shape; owns nothing ---- */
@@ -96,13 +119,16 @@ typedef struct sf_model {
 	int classes;       /* 0: unconditional */
 	int augments;      /* augmentation labels that the network takes (9 for EDM's pipe); 0: none */
 	int cond;          /* SF_COND_... */
-	int64_t levels;    /* of SF_COND_LEVEL */
+	int64_t levels;    /* of SF_COND_LEVEL; 0: see sf_param_coef */
 	sf_dtype type;     /* what it is trained in: bounds how small a perturbation may be */
 } sf_model;
-/* 0, or why the parts do not fit: process and parametrisation, sigma_data > 0, the network takes the shape. */
+/* 0, or why the parts do not fit: process and parametrisation, sigma_data > 0, conditioning and levels, the network takes the
+ * shape. */
 SF_API int sf_model_check(const sf_model *m);
-/* sf_param_coef with the model's choice of c_noise: the logarithm for "edm", for networks that ask for it and
- * for processes that keep alpha = 1 (VE, EDM), else the time. */
+/* The model's SF_COND_..., never SF_COND_AUTO: as sf_param_coef chooses, but a logarithm (log4; log where there is no r) in place
+ * of the time for networks that ask for it (Fourier features) and for processes that keep alpha = 1 (VE, EDM). */
+SF_API int sf_model_cond(const sf_model *m);
+/* sf_param_coef with that. */
 SF_API void sf_model_coef(const sf_model *m, double t, sf_coef *out);
 
 /* The variables of a model inside a graph; inputs are bound by whoever runs the plan. */
@@ -111,7 +137,7 @@ typedef struct sf_model_vars {
 	sf_var position;                /* input of two-block processes, else SF_NOVAR */
 	sf_var c_in, c_noise, e_x, e_f; /* inputs, per-sample scalars */
 	sf_var label;                   /* input, or SF_NOVAR where classes is 0 */
-	sf_var augment;                 /* input (augments) of a training graph, or SF_NOVAR where augments is 0 */
+	sf_var augment;                 /* input (augments) that objectives make; SF_NOVAR: none (zeros), as in sampling */
 	sf_var eps;                     /* the result, shape of x */
 	sf_var energy;                  /* parametrisation energy: <x,F>, a scalar; else SF_NOVAR */
 } sf_model_vars;
@@ -129,10 +155,12 @@ SF_API int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_m
  * outlive it. batch: most samples per shard, 0 picks. No allocation per evaluation. */
 SF_API int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch,
                           sf_score **s);
+/* Bytes that such a score takes, for the context's threads. */
+SF_API int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double *bytes);
 /* Labels of a score made by sf_model_score: sample i of an evaluation (see sf_score_which) gets label[i mod n]; -1 is none. Copied; n = 0
  * goes back to none. SF_EINVAL for a score of another kind, SF_ERANGE for a label that the model lacks. */
 SF_API int sf_model_score_labels(sf_score *s, int64_t n, const int *label);
-/* Number of parameters (gaps excluded) and the size of the flat buffer in elements. */
+/* Number of parameters that are trained (fixed frequencies and gaps excluded), and the size of the flat buffer in elements. */
 SF_API int sf_model_params(const sf_model *m, int64_t *trainable, int64_t *total);
 
 SF_END

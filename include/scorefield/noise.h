@@ -25,7 +25,7 @@ enum {
 	SF_NOISE_ORDER,   /* data order */
 	SF_NOISE_DATA,    /* synthetic data */
 	SF_NOISE_DEQUANT, /* dequantisation */
-	SF_NOISE_FLIP,    /* augmentation */
+	SF_NOISE_FLIP,    /* which images are mirrored */
 	SF_NOISE_TIME,    /* training times */
 	SF_NOISE_PERTURB, /* training noise z */
 	SF_NOISE_PERTURB2,/* second training noise (two-stage LCSS) */
@@ -34,6 +34,7 @@ enum {
 	SF_NOISE_PATH = 2048, /* training: what a path meets before its last noise */
 	SF_NOISE_REFERENCE, /* training: which data a reference batch holds */
 	SF_NOISE_LABEL,   /* training: which samples lose their label */
+	SF_NOISE_AUGMENT, /* training: how images are transformed */
 	SF_NOISE_PRIOR = 4096, /* samplers: start */
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */

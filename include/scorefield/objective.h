@@ -56,10 +56,12 @@ typedef struct sf_draw {
 	uint64_t first;     /* index of sample 0 within the step's batch */
 	const double *x0;   /* in: (n,size) data */
 	const double *label; /* in: (n) labels, -1 without; NULL: none */
+	const double *augment; /* in: (n,augments) how the data were augmented; NULL: not at all */
 	double label_dropout; /* in: share of the samples whose label the network does not see (sf_batch) */
 	int64_t nref;       /* in: reference batch of the step, for objectives that ask for one */
 	const double *ref;  /* (nref,size): row first + i is x0[i] */
 	const double *ref_label; /* (nref), or NULL */
+	const double *ref_augment; /* (nref,augments), or NULL */
 	double *t;          /* (n) */
 	sf_coef *coef;      /* (n) */
 	double *weight;     /* (n) w of the head comment */
@@ -135,14 +137,36 @@ typedef struct sf_batch sf_batch;
 /* For n samples in `shards` parts (see sf_run), in the model's type. Objective and model (copied) must outlive it. Nothing is allocated
  * afterwards. */
 SF_API int sf_batch_new(const sf_objective *o, const sf_model *m, int64_t n, int64_t shards, int train, sf_batch **b);
+/* A step may be run in parts, one after the other (sf_run): arrays then hold one part's samples, reference batches the
+ * step's, and everything has the bytes of a step in one part. */
+typedef struct sf_batch_how {
+	int64_t n, shards; /* samples of a step, and what they are cut into */
+	int64_t parts;     /* 0 or 1: whole; at most one a shard */
+	int train;         /* dropout on */
+	int recompute;     /* sf_graph_recompute */
+} sf_batch_how;
+/* Graph and layout, which can be described, then the memory: sf_batch_new is both, in one part. */
+SF_API int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *how, sf_batch **b);
+SF_API int sf_batch_open(sf_batch *b);
 SF_API void sf_batch_free(sf_batch *b);
-/* Its arrays. The caller fills x0 (and label, ref) through sf_batch_data, and seed and step; then draws. n may be lowered. */
+SF_API int64_t sf_batch_parts(const sf_batch *b);
+SF_API int64_t sf_batch_shards(const sf_batch *b);
+/* Goes to a part, from 0 on: sets the draw's n, first and where its data are. SF_ERANGE. */
+SF_API int sf_batch_part(sf_batch *b, int64_t part);
+/* Bytes of the arrays between data and result, and of the gradient, taken or not. */
+SF_API double sf_batch_bytes(const sf_batch *b);
+/* Its arrays. The caller fills x0 (and label, ref) through sf_batch_data, and seed and step; then draws. n may be lowered where
+ * there is one part. */
 SF_API sf_draw *sf_batch_draw(sf_batch *b);
-/* Rows of data: n, or the reference batch's size where that is more; labels (-1 to begin with). Row i < n is sample i. */
+/* Rows of data: the part's n, or the step's reference batch, at least n; labels (-1 to begin with). Row i is sample i of the part,
+ * of a reference batch the step's. */
 SF_API int64_t sf_batch_data(const sf_batch *b, double **x, double **label);
-/* Rounds the draw to the plan's type and runs: *loss (may be NULL) is the mean loss. */
+/* Augmentation labels of those rows (rows, augments of the model), 0 to begin with; NULL for a model without. */
+SF_API double *sf_batch_augment(sf_batch *b);
+/* Rounds the draw to the plan's type and runs: *loss (may be NULL) is the mean loss of the step's parts so far. */
 SF_API int sf_batch_run(sf_batch *b, const void *params, double *loss);
-/* Of the last run, in the model's type: the losses (n), and the gradient of their sum (flat, in the parameters' layout). */
+/* In the model's type: the losses of the last run (n), and after the last part the gradient of their sum over the step (flat, in the
+ * parameters' layout). */
 SF_API const void *sf_batch_losses(const sf_batch *b);
 SF_API void *sf_batch_gradient(const sf_batch *b);
 SF_API const sf_graph *sf_batch_graph(const sf_batch *b);

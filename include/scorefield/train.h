@@ -42,6 +42,7 @@ typedef struct sf_setup { /* NULL or zero until opened; owned */
 	sf_data *data;        /* NULL where the shape came from a checkpoint */
 	sf_data_info info;    /* of the data, or as the checkpoint remembers them */
 	sf_view view;         /* its `data` is NULL where the field above is */
+	sf_augmenter *augmenter; /* of training with [data] augment */
 	sf_process *process;
 	sf_net *net;
 	sf_objective *objective;
@@ -52,24 +53,32 @@ typedef struct sf_setup { /* NULL or zero until opened; owned */
 	int64_t params; /* trainable numbers */
 } sf_setup;
 /* needs: bits. Without SF_SETUP_DATA the data's shape and scaling come from the checkpoint's metadata; without a
- * checkpoint (NULL) the data are opened whatever `needs` says. On failure *s is all zero. */
-enum { SF_SETUP_DATA = 1, SF_SETUP_OBJECTIVE = 2, SF_SETUP_SAMPLER = 4 };
+ * checkpoint (NULL) the data are opened whatever `needs` says, but with SF_SETUP_SHAPE [data] shape stands in for them
+ * where it is set (s->data is NULL then). SF_EMISMATCH where data have another shape than that, or the network another number of
+ * parameters than [net] parameters. On failure *s is all zero. */
+enum { SF_SETUP_DATA = 1, SF_SETUP_OBJECTIVE = 2, SF_SETUP_SAMPLER = 4, SF_SETUP_SHAPE = 8 };
 SF_API int sf_setup_open(sf_ctx *ctx, sf_config *c, int needs, const char *checkpoint, sf_setup *s);
 SF_API void sf_setup_close(sf_setup *s);
 /* Network values to 8-bit pixels: round(clamp((x scale + shift) 255/hi)). */
 SF_API void sf_setup_pixels(const sf_setup *s, int64_t count, const double *x, unsigned char *pixel);
 
-/* ---- checkpoints: safetensors; tensors "param.*", "ema.*", "adam.m.*", "adam.v.*" by parameter name ---- */
+/* ---- checkpoints: safetensors; tensors "param.*", "ema.*", "adam.m.*", "adam.v.*" by parameter name, further averages
+ * "ema1.*", "ema2.*", ...; the metadata "ema" names the averages in that order ---- */
+enum { SF_AVERAGES = 8 }; /* at most */
 typedef struct sf_state { /* flat buffers in the layout of the graph's parameters, element type `type` */
 	sf_dtype type;
 	int64_t total;
 	void *param, *ema, *m, *v;
+	void *more[SF_AVERAGES - 1]; /* averages beside `ema` */
+	int averages;      /* in all */
 	int64_t step;      /* updates made */
 	double loss_sum;   /* of the steps since the last line of the log, */
-	int64_t loss_n;    /* and their number */
+	int64_t loss_n;    /* and their number, */
+	int64_t nonfinite; /* and of numbers in the gradient that were replaced */
 } sf_state;
-/* All four buffers, zero. */
+/* All four buffers, zero, and one average. sf_state_averages makes room for n. */
 SF_API int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st);
+SF_API int sf_state_averages(sf_ctx *ctx, sf_state *st, int n);
 SF_API void sf_state_free(sf_state *st);
 /* Writes atomically (temporary name, fsync, rename). The metadata holds format, version, step, the specs of net, process,
  * objective, parametrisation, data shape and scaling. */
@@ -81,6 +90,9 @@ SF_API int sf_checkpoint_load(const sf_setup *s, const sf_graph *g, const char *
 /* The weights alone, for sampling: allocates *params (of s->type, freed with sf_setup_free_weights)
  * and fills it with the moving average, or with the weights as trained if `raw`. The layout is sf_model_score's. */
 SF_API int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params);
+/* The same by name: NULL for the first average, "raw", or an average's rate (half-life with ema-ramp=edm) as the metadata
+ * have it; SF_ENAME with those that are there. */
+SF_API int sf_setup_weights_of(const sf_setup *s, const char *path, const char *name, void **params);
 SF_API void sf_setup_free_weights(void *params);
 /* The newest checkpoint ("checkpoint-STEP.safetensors") of a run directory, or `path` itself where it is a file.
  * SF_EIO where there is none. step may be NULL. */
@@ -88,6 +100,22 @@ SF_API int sf_run_latest(sf_ctx *ctx, const char *path, char *checkpoint, size_t
 /* Steps of the checkpoints in a run directory, rising; *step is freed with free(). SF_EIO where there is none. And the name of one. */
 SF_API int sf_run_checkpoints(sf_ctx *ctx, const char *dir, int64_t **step, int64_t *n);
 SF_API int sf_run_checkpoint(sf_ctx *ctx, const char *dir, int64_t step, char *path, size_t size);
+
+/* ---- memory that training needs, worked out from the plan before anything is taken ---- */
+typedef struct sf_memory { /* bytes */
+	double weights;     /* weights, gradient with its partial sums, two moments, averages */
+	double activations; /* the plan's, for all threads, and what they share */
+	double data;        /* records, and the arrays of a batch */
+	double previews;    /* samples drawn while training */
+	double total;
+	int threads;        /* that work on a batch */
+	sf_plan_info plan;  /* of one shard */
+} sf_memory;
+/* Plans training as the set-up's configuration has it ([train] batch, shards, accumulate, recompute, ema; the threads are
+ * the context's). Needs an objective; data that are not there (SF_SETUP_SHAPE) count as none. */
+SF_API int sf_memory_measure(const sf_setup *s, sf_memory *m);
+/* "3.1 GiB (weights, gradient, moments and averages 0.9 GiB, activations 2.0 GiB for 2 threads, data 0.2 GiB)" */
+SF_API void sf_memory_print(const sf_memory *m, char *text, size_t size);
 
 /* ---- trainer ---- */
 typedef struct sf_trainer sf_trainer;
@@ -102,7 +130,11 @@ typedef struct sf_progress {
  * its last checkpoint (from the start where there is none yet), with `c` as the configuration: callers read the
  * directory's config.ini into it first. Without resume the directory must not exist (SF_EEXIST) unless
  * `force`, which removes an earlier run's log, checkpoints, samples and events once everything else has been built. The
- * configuration must outlive the trainer. */
+ * configuration must outlive the trainer.
+ *
+ * SF_ENOMEM, before the memory is taken, where training needs more than the process may have (physical memory, or a limit on
+ * its control group or its address space), with what would help; a warning in the log where it needs more than is free
+ * now. [train] memory-check=false tries all the same. SF_EMISMATCH where a run to resume keeps other averages. */
 SF_API int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **t);
 SF_API void sf_trainer_free(sf_trainer *t);
 /* Trains to the configured step. `progress` may be NULL; a non-zero return asks to stop: a checkpoint is written and
@@ -114,6 +146,7 @@ SF_API const sf_setup *sf_trainer_setup(const sf_trainer *t);
 SF_API const sf_state *sf_trainer_state(const sf_trainer *t);
 /* The plan's memory and work, before anything runs. */
 SF_API void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info);
+SF_API void sf_trainer_memory(const sf_trainer *t, sf_memory *m);
 
 SF_END
 #endif

@@ -123,7 +123,7 @@ static int bench_op(bench *b, int op, const char *name, const char *what)
 {
 	int64_t n = 4 * (int64_t)sf_ctx_threads(b->ctx), nx, nw;
 	float *x = NULL, *w = NULL, *y = NULL;
-	plan_run p = {NULL, {0, 0, 0, 0, 0}};
+	plan_run p = {NULL, {0, 0, 0, 0, 0, 0, 0}};
 	sf_graph *g = NULL;
 	sf_plan_info info;
 	sf_var vx, vw, vy;

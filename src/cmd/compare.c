@@ -17,7 +17,7 @@ enum { OF_SCORE, OF_DENOISED };
 
 struct opts {
 	common common;
-	char *against, *output, *plot;
+	char *against, *output, *plot, *ema;
 	sf_list sigma, range;
 	int64_t times, points, records, components, rank;
 	int all, raw, of;
@@ -45,8 +45,7 @@ static const option options[] = {
 	       AT(rank), NULL, 1, 1e6),
 	CHOICE(0, "of", "what is printed and plotted", AT(of), "score", "score|denoised"),
 	OPTION(0, NULL, "all", "all checkpoints of a run, one line each", SF_OPT_BOOL, AT(all), "false", 0, 0),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0,
-	       0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION('o', "FILE.csv", "output", "write the numbers as comma-separated values", SF_OPT_STRING, AT(output),
 	       NULL, 0, 0),
 	OPTION(0, "FILE.png", "plot", "draw 1 - explained (.png or .svg) with gnuplot", SF_OPT_STRING, AT(plot), NULL,
@@ -287,11 +286,12 @@ static int measure(const setting *s, sf_score *net, int64_t row, table *t, const
 
 static int open_network(sf_ctx *ctx, const struct opts *o, const char *path, int with_data, model *m)
 {
-	model_request want = {NULL, NULL, NULL, 0, 0, 0, 0, 1};
+	model_request want = {NULL, NULL, NULL, 0, 0, 0, NULL, 0, 1};
 	int rc;
 
 	want.path = path;
 	want.raw = o->raw;
+	want.ema = o->ema;
 	want.with_data = with_data;
 	rc = model_open(ctx, &o->common, &want, m);
 	if (rc == 0 && m->setup.model.classes > 0)

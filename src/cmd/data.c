@@ -19,6 +19,7 @@ struct opts {
 	int64_t n, zoom;
 	char *png;
 	int scaling; /* sf_scaling */
+	double augment;
 };
 #define AT(member) offsetof(struct opts, member)
 
@@ -28,6 +29,8 @@ static const option options[] = {
 	CHOICE(0, "scaling", "of the second column", AT(scaling), "pm1", "none|unit|pm1|standard"),
 	OPTION('o', "FILE.png", "png", "write a grid of the first 64 records (2-D: a density)",
 	       SF_OPT_STRING, AT(png), NULL, 0, 0),
+	OPTION(0, "P", "augment", "augment the images of the grid, each transform with this probability", SF_OPT_DOUBLE,
+	       AT(augment), "0", 0, 1),
 	OPTION(0, "N", "zoom", "size of a pixel in the grid; 0 makes tiles of at least 40 pixels",
 	       SF_OPT_INT, AT(zoom), "0", 0, 64),
 	OPTION_END
@@ -87,7 +90,27 @@ static double largest_distance(const sf_view *v, int64_t n, int64_t size, double
 	return sqrt(most);
 }
 
-static int preview(sf_ctx *ctx, const struct opts *o, const sf_data *d, const sf_view *raw)
+/* As training would see them: in network values, where what is not known is 0. */
+static int augment(sf_ctx *ctx, double probability, const sf_data *d, sf_view view, int64_t n, double *x)
+{
+	const sf_data_info *info = sf_data_describe(d);
+	sf_augmenter *a = NULL;
+	int64_t i, k;
+	int rc = sf_view_set_augment(ctx, &view, info, probability, SF_AUGMENT_ALL);
+
+	if (rc == 0)
+		rc = sf_augmenter_new(ctx, &view, info, &a);
+	for (i = 0; i < n && rc == 0; i++, x += info->size) {
+		sf_view_read(&view, i, x, NULL);
+		sf_augment(a, 0, (uint64_t)i, x, NULL);
+		for (k = 0; k < info->size; k++)
+			x[k] = x[k] * view.scale + view.shift;
+	}
+	sf_augmenter_free(a);
+	return rc;
+}
+
+static int preview(sf_ctx *ctx, const struct opts *o, const sf_data *d, const sf_view *raw, const sf_view *scaled)
 {
 	const sf_data_info *info = sf_data_describe(d);
 	int64_t n = info->n && info->n < 64 ? info->n : 64, i;
@@ -105,6 +128,11 @@ static int preview(sf_ctx *ctx, const struct opts *o, const sf_data *d, const sf
 		return fail(STATUS_INPUT, "out of memory");
 	for (i = 0; i < n; i++)
 		sf_view_read(raw, i, x + i * info->size, NULL);
+	rc = o->augment > 0 ? augment(ctx, o->augment, d, *scaled, n, x) : 0;
+	if (rc < 0) {
+		free(x);
+		return rc;
+	}
 	if (info->rank == 3) {
 		rc = image_grid(ctx, o->png, n, info->dim, x, info->lo, info->hi, 0, o->zoom);
 	} else {
@@ -195,6 +223,10 @@ static int summarise(sf_ctx *ctx, const struct opts *o, sf_data *d)
 	sf_view view[2];
 	int i, rc = 0;
 
+	if (o->augment > 0 && !o->png) {
+		free(s);
+		return fail(STATUS_USAGE, "--augment is for the grid that -o writes");
+	}
 	m = info->n ? info->n : 10000;
 	if (o->n > 0 && (o->n < m || !info->n))
 		m = o->n;
@@ -211,7 +243,7 @@ static int summarise(sf_ctx *ctx, const struct opts *o, sf_data *d)
 		}
 	}
 	if (rc == 0 && o->png)
-		rc = preview(ctx, o, d, &view[0]);
+		rc = preview(ctx, o, d, &view[0], &view[1]);
 	if (rc == 0 && o->common.json)
 		rc = print_json(d, &s[0], &s[1]);
 	else if (rc == 0)

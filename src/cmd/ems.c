@@ -8,7 +8,7 @@
 
 struct opts {
 	common common;
-	char *output;
+	char *output, *ema;
 	int64_t rows, samples, batch;
 	sf_list range;
 	int raw, unit;
@@ -22,7 +22,7 @@ static const option options[] = {
 	OPTION(0, "LO:HI", "range", "of noise levels sigma/alpha (default: what the process is sampled over)", SF_OPT_LIST, AT(range), "",
 	       1e-12, 1e12),
 	OPTION(0, NULL, "unit", "l = 1 instead of the estimate, as the authors do for guided models", SF_OPT_BOOL, AT(unit), "false", 0, 0),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0, 0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION_END
 };
 
@@ -128,6 +128,7 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 		return fail(STATUS_USAGE, "ems: --range: expected two noise levels LO:HI, the lower one first");
 	want.path = word[0];
 	want.raw = o->raw;
+	want.ema = o->ema;
 	want.with_data = 1;
 	want.no_sampler = 1;
 	rc = model_open(ctx, &o->common, &want, &m);

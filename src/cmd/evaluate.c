@@ -13,7 +13,7 @@
 
 struct opts {
 	common common;
-	char *data, *output;
+	char *data, *output, *ema;
 	int64_t times, points;
 	double smooth;
 	sf_list range;
@@ -31,7 +31,7 @@ static const option options[] = {
 	OPTION(0, "RHO", "smooth", "compare with data that have a second noise of RHO sigma (lcss:stage=two)", SF_OPT_DOUBLE,
 	       AT(smooth), "0", 0, 1e6),
 	OPTION(0, NULL, "all", "all checkpoints of a run, one line each", SF_OPT_BOOL, AT(all), "false", 0, 0),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0, 0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION('o', "FILE.csv", "output", "write the numbers as comma-separated values", SF_OPT_STRING, AT(output), NULL, 0, 0),
 	OPTION_END
 };
@@ -59,7 +59,7 @@ static int open_view(sf_ctx *ctx, const struct opts *o, const model *m, sf_data 
 
 static int measure(sf_ctx *ctx, const struct opts *o, const char *path, result *r)
 {
-	model_request want = {NULL, NULL, NULL, 0, 0, 0, 0, 1};
+	model_request want = {NULL, NULL, NULL, 0, 0, 0, NULL, 0, 1};
 	double lo = o->range.n == 2 ? o->range.v[0] : nan(""), hi = o->range.n == 2 ? o->range.v[1] : nan("");
 	sf_data *data = NULL;
 	sf_view view;
@@ -68,6 +68,7 @@ static int measure(sf_ctx *ctx, const struct opts *o, const char *path, result *
 
 	want.path = path;
 	want.raw = o->raw;
+	want.ema = o->ema;
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)
 		return rc;

@@ -1,283 +1,94 @@
-/* inspect.c: what is in a file, or what a configuration will need.
- *
- *     FILE.safetensors  tensors with type, shape and norm; metadata
- *     FILE.npy, .png    shape, type, range and moments
- *     PRESET, FILE.ini  parameters, work of an image, memory of a training step
+/* inspect.c: what is in a file, or what configurations will need.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "cmd/step.h"
+#include "cmd/inspect.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static int ends_in(const char *s, const char *end)
+static const option options[] = {
+	OPTION(0, "SECTION.KEY=VALUE", "set",
+	       "change the configuration first; may be given many times (keys: scorefield list config)",
+	       OPTION_MANY, offsetof(inspect_options, set), NULL, 0, 0),
+	OPTION(0, NULL, "presets", "a table of all presets, with published parameter counts", SF_OPT_BOOL,
+	       offsetof(inspect_options, presets), "false", 0, 0),
+	OPTION_END
+};
+
+static int is_preset(const char *name, const char *const *preset)
 {
-	size_t n = strlen(s), k = strlen(end);
-
-	return n > k && strcmp(s + n - k, end) == 0;
-}
-
-/* ---- tensors ---- */
-
-static void shape_text(int rank, const int64_t *dim, char *text, size_t size)
-{
-	size_t used = 0;
-	int i;
-
-	text[0] = '\0';
-	for (i = 0; i < rank && used + 24 < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? "x" : "",
-		                         (long long)dim[i]);
-	if (rank == 0)
-		snprintf(text, size, "scalar");
-}
-
-static json_t *json_shape(int rank, const int64_t *dim)
-{
-	json_t *j = json_array();
-	int i;
-
-	for (i = 0; i < rank; i++)
-		json_array_append_new(j, json_integer(dim[i]));
-	return j;
-}
-
-/* Root mean square; NaN for what is not a number. */
-static double rms(sf_ctx *ctx, const sf_tensor *t)
-{
-	double *x = malloc(((size_t)t->size + 1) * sizeof *x), sum = 0;
-	int64_t i;
-
-	if (!x || sf_tensor_to_double(ctx, t, x) < 0 || t->size == 0) {
-		free(x);
-		return nan("");
-	}
-	for (i = 0; i < t->size; i++)
-		sum += x[i] * x[i];
-	free(x);
-	return sqrt(sum / (double)t->size);
-}
-
-static int tensors_json(sf_ctx *ctx, const char *file, const sf_tensors *t)
-{
-	json_t *list = json_array(), *meta = json_object();
-	int i;
-
-	for (i = 0; i < t->n; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:o, s:o}", "name", t->tensor[i].name,
-		                                "dtype", t->tensor[i].dtype, "shape",
-		                                json_shape(t->tensor[i].rank, t->tensor[i].dim),
-		                                "rms", json_number(rms(ctx, &t->tensor[i]))));
-	for (i = 0; i < t->nmeta; i++)
-		json_object_set_new(meta, t->key[i], json_string(t->value[i]));
-	return out_json(
-		json_pack("{s:s, s:o, s:o}", "file", file, "tensors", list, "metadata", meta));
-}
-
-static int inspect_tensors(sf_ctx *ctx, const common *o, const char *file)
-{
-	double elements = 0, bytes = 0;
-	char shape[200], size[32];
-	sf_tensors t;
-	int i, rc = sf_tensors_read(ctx, file, &t);
-
-	if (rc < 0)
-		return rc;
-	if (o->json) {
-		rc = tensors_json(ctx, file, &t);
-		sf_tensors_free(&t);
-		return rc;
-	}
-	for (i = 0; i < t.nmeta; i++)
-		out("%s%-12s%s %s\n", paint('b'), t.key[i], paint(0), t.value[i]);
-	for (i = 0; i < t.n; i++) {
-		shape_text(t.tensor[i].rank, t.tensor[i].dim, shape, sizeof shape);
-		elements += (double)t.tensor[i].size;
-		bytes += (double)t.tensor[i].bytes;
-		if (!o->quiet)
-			out("  %-44s %-4s %-16s rms %.4g\n", t.tensor[i].name, t.tensor[i].dtype,
-			    shape, rms(ctx, &t.tensor[i]));
-	}
-	format_bytes(bytes, size, sizeof size);
-	out("%d tensors, %.0f numbers, %s\n", t.n, elements, size);
-	sf_tensors_free(&t);
+	for (; *preset; preset++)
+		if (strcmp(*preset, name) == 0)
+			return 1;
 	return 0;
-}
-
-/* ---- arrays and pictures ---- */
-
-static int print_values(const common *o, const char *file, const char *type, int rank,
-			const int64_t *dim, const sf_array *a)
-{
-	double lo = INFINITY, hi = -INFINITY, mean = 0, ss = 0, good = 0;
-	char shape[200];
-	int64_t i;
-
-	for (i = 0; i < a->size; i++) {
-		double v = sf_array_get(a, i), d = v - mean;
-
-		if (!isfinite(v))
-			continue;
-		lo = fmin(lo, v);
-		hi = fmax(hi, v);
-		mean += d / ++good;
-		ss += d * (v - mean);
-	}
-	if (o->json)
-		return out_json(json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:I}", "file", file,
-		                          "type", type, "shape", json_shape(rank, dim), "min",
-		                          json_number(lo), "max", json_number(hi), "mean",
-		                          json_number(good > 0 ? mean : nan("")), "std",
-		                          json_number(sqrt(ss / good)), "not_finite",
-		                          (json_int_t)((double)a->size - good)));
-	shape_text(rank, dim, shape, sizeof shape);
-	out("%s: %s, %s\n", file, type, shape);
-	if (good > 0)
-		out("min %.6g  max %.6g  mean %.6g  std %.6g\n", lo, hi, mean, sqrt(ss / good));
-	if (good < (double)a->size)
-		out("%.0f values are not finite\n", (double)a->size - good);
-	return 0;
-}
-
-static int inspect_npy(sf_ctx *ctx, const common *o, const char *file)
-{
-	static const char *const names[] = {"uint8",  "int8",  "int16",  "uint16",  "int32",
-	                                    "uint32", "int64", "uint64", "float32", "float64"};
-	sf_array a;
-	int rc = sf_npy_read(ctx, file, &a);
-
-	if (rc < 0)
-		return rc;
-	rc = print_values(o, file, names[a.type], a.rank, a.dim, &a);
-	sf_array_free(&a);
-	return rc;
-}
-
-static int inspect_png(sf_ctx *ctx, const common *o, const char *file)
-{
-	unsigned char *pixels = NULL;
-	sf_array a;
-	int c = 0, rc;
-
-	memset(&a, 0, sizeof a);
-	rc = sf_png_read(ctx, file, &a.dim[0], &a.dim[1], &c, &pixels);
-	if (rc < 0)
-		return rc;
-	a.type = SF_U8;
-	a.rank = 3;
-	a.dim[2] = c;
-	a.size = a.dim[0] * a.dim[1] * c;
-	a.data = pixels;
-	rc = print_values(o, file, "PNG", 3, a.dim, &a);
-	free(pixels);
-	return rc;
-}
-
-/* ---- configurations ---- */
-
-/* Plans one sample; the memory of a shard grows with its samples. */
-static int inspect_config(sf_ctx *ctx, const common *o, const char *name)
-{
-	double element, params, activations, total;
-	int64_t batch, shards, workers;
-	char memory[32], work[32], each[32];
-	sf_config *c = NULL;
-	step s;
-	int rc = step_config(ctx, o, name, &c);
-
-	if (rc)
-		return rc;
-	rc = step_open(ctx, c, 1, 1, &s);
-	if (rc) {
-		step_close(&s);
-		sf_config_free(c);
-		return rc;
-	}
-	/* as the trainer cuts its batch */
-	batch = strtoll(sf_config_get(c, "train.batch"), NULL, 10);
-	shards = strtoll(sf_config_get(c, "train.shards"), NULL, 10);
-	while (shards > batch)
-		shards /= 2;
-	workers = shards < sf_ctx_threads(ctx) ? shards : sf_ctx_threads(ctx);
-	element = s.setup.type == SF_F64 ? 8 : 4;
-	params = 5 * element * (double)s.total;
-	activations = (double)s.info.shared_bytes +
-	              ((double)s.info.arena_bytes * ceil((double)batch / (double)shards) +
-	               (double)s.info.shard_bytes) *
-	                      (double)workers;
-	total = params + activations;
-	format_bytes(total, memory, sizeof memory);
-	format_bytes(params, work, sizeof work);
-	format_bytes((double)s.info.arena_bytes, each, sizeof each);
-	if (o->json) {
-		rc = out_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:f}", "name", name,
-		                        "data", sf_spec(s.setup.data), "net", sf_spec(s.setup.net),
-		                        "process", sf_spec(s.setup.process), "objective",
-		                        sf_spec(s.setup.objective), "parameters",
-		                        (json_int_t)s.setup.params, "flops_per_image", s.info.flops,
-		                        "bytes", total));
-	} else {
-		out("data        %s\n", sf_spec(s.setup.data));
-		out("net         %s\n", sf_spec(s.setup.net));
-		out("process     %s\n", sf_spec(s.setup.process));
-		out("objective   %s\n", sf_spec(s.setup.objective));
-		out("parameters  %lld\n", (long long)s.setup.params);
-		out("work        %.4g MFLOP an image for loss and gradient, %d operations\n",
-		    s.info.flops * 1e-6, s.info.nodes);
-		out("memory      needs at most %s: %s of weights, moments and gradient, %s an "
-		    "image in flight\n",
-		    memory, work, each);
-	}
-	step_close(&s);
-	sf_config_free(c);
-	return rc;
 }
 
 /* A folder, unless its name is a preset's: then "./NAME" is the folder. */
-static int is_run(sf_ctx *ctx, const char *name)
+static int is_run(const char *name, const char *const *preset)
 {
-	const char *const *preset;
-	sf_config *c = NULL;
 	struct stat st;
-	int taken = 0;
 
-	if (stat(name, &st) != 0 || !S_ISDIR(st.st_mode))
-		return 0;
-	if (sf_config_new(ctx, &c) == 0)
-		for (preset = sf_config_presets(c); preset && *preset; preset++)
-			taken |= strcmp(*preset, name) == 0;
-	sf_config_free(c);
-	return !taken;
+	return stat(name, &st) == 0 && S_ISDIR(st.st_mode) && !is_preset(name, preset);
 }
 
-static int run(sf_ctx *ctx, const void *options, int n, char **word)
+static int inspect_run(sf_ctx *ctx, const common *o, const char *dir)
 {
 	char checkpoint[1200];
+	int rc = sf_run_latest(ctx, dir, checkpoint, sizeof checkpoint, NULL);
 
-	(void)n;
-	if (is_run(ctx, word[0])) {
-		int rc = sf_run_latest(ctx, word[0], checkpoint, sizeof checkpoint, NULL);
-
-		return rc ? rc : inspect_tensors(ctx, options, checkpoint);
-	}
-	if (ends_in(word[0], ".safetensors"))
-		return inspect_tensors(ctx, options, word[0]);
-	if (ends_in(word[0], ".npy"))
-		return inspect_npy(ctx, options, word[0]);
-	if (ends_in(word[0], ".png"))
-		return inspect_png(ctx, options, word[0]);
-	return inspect_config(ctx, options, word[0]);
+	return rc ? rc : inspect_tensors(ctx, o, checkpoint);
 }
 
-const command inspect_command = {"inspect",
-				 "Show what a file holds, or what a preset needs",
-				 "FILE|RUN|PRESET",
-				 "FILE is a .safetensors, .npy, .png or .ini; of a RUN, its newest "
-				 "checkpoint is shown.\n",
-				 NULL,
-				 sizeof(common),
-				 1,
-				 1,
-				 run};
+static int count(const char *const *preset)
+{
+	int n = 0;
+
+	while (preset[n])
+		n++;
+	return n;
+}
+
+static int inspect(sf_ctx *ctx, const inspect_options *o, int n, char **word, const char *const *preset)
+{
+	int i, files = 0;
+
+	if (o->presets)
+		return n ? fail(STATUS_USAGE, "inspect: --presets takes no names") :
+		           inspect_table(ctx, o, count(preset), preset);
+	if (n == 0)
+		return fail(STATUS_USAGE, "inspect: missing operand (a file, a run, presets, or --presets)");
+	for (i = 0; i < n; i++)
+		files += inspect_is_file(word[i]) || is_run(word[i], preset);
+	if (files && (n > 1 || o->set.n))
+		return fail(STATUS_USAGE, n > 1 ? "inspect: several names must all be presets or .ini files"
+		                                : "inspect: --set is for presets and .ini files");
+	if (n > 1)
+		return inspect_table(ctx, o, n, (const char *const *)word);
+	if (!files)
+		return inspect_config(ctx, o, word[0]);
+	return inspect_is_file(word[0]) && !is_run(word[0], preset) ? inspect_file(ctx, &o->common, word[0])
+	                                                            : inspect_run(ctx, &o->common, word[0]);
+}
+
+static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
+{
+	sf_config *c = NULL;
+	int rc = sf_config_new(ctx, &c);
+
+	if (rc == 0)
+		rc = inspect(ctx, options_given, n, word, sf_config_presets(c));
+	sf_config_free(c);
+	return rc;
+}
+
+const command inspect_command = {
+	"inspect",
+	"Show what a file holds, or what presets need",
+	"FILE|RUN|PRESET...",
+	"FILE is a .safetensors, .npy, .png or .ini; of a RUN, its newest checkpoint is shown. Several\n"
+	"presets make a table: parameters, work and memory; the status is 3 where a count is not the\n"
+	"published one. Data sets need not be there.\n",
+	options,
+	sizeof(inspect_options),
+	0,
+	-1,
+	run};

@@ -20,7 +20,7 @@ static const char *const parts[2][PARTS] = {{"logp", "prior", "divergence", "vel
 
 struct opts {
 	common common;
-	char *data, *solver, *latents, *output;
+	char *data, *solver, *latents, *output, *ema;
 	int64_t n, first, passes, probes, times;
 	double start;
 	int trace, probe, bound, raw;
@@ -43,7 +43,7 @@ static const option options[] = {
 	OPTION(0, "K", "times", "elbo: times a record", SF_OPT_INT, AT(times), "128", 1, 1e6),
 	OPTION(0, "T", "start", "time at which the data are put in (default: the process's smallest of training)",
 	       SF_OPT_DOUBLE, AT(start), NULL, 0, 1e9),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL, AT(raw), "false", 0, 0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION(0, "FILE.npy", "latents", "flow: write the states at the process's end, for sample --decode", SF_OPT_STRING,
 	       AT(latents), NULL, 0, 0),
 	OPTION('o', "FILE.csv", "output", "write the numbers of each record", SF_OPT_STRING, AT(output), NULL, 0, 0),
@@ -399,6 +399,7 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	w.o = o;
 	want.path = word[0];
 	want.raw = o->raw;
+	want.ema = o->ema;
 	want.no_sampler = 1;
 	rc = model_open(ctx, &o->common, &want, &w.m);
 	if (rc)

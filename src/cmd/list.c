@@ -116,35 +116,73 @@ static json_t *json_config(const sf_config *c)
 	return j;
 }
 
+/* A published setting: days on large machines, with a data set that scorefield does not bring along. */
+static int full_scale(const sf_config *c)
+{
+	const char *source = sf_config_get(c, "net.source");
+
+	return source && *source;
+}
+
+static void print_preset(const char *name, const sf_config *c)
+{
+	const char *value, *shape = sf_config_get(c, "data.shape");
+	int j;
+
+	if (full_scale(c)) {
+		out("  %-26s %-13s", name, shape ? shape : "");
+		value = sf_config_get(c, "net.source");
+		out(" %s\n", value ? value : "");
+		return;
+	}
+	out("  %-20s", name);
+	for (j = 0; preset_keys[j]; j++)
+		if ((value = sf_config_get(c, preset_keys[j])))
+			out(" %s", value);
+	out("\n");
+}
+
+/* The presets that are, or are not, of papers' size; JSON has all in one list. */
+static int list_presets_of(sf_ctx *ctx, const common *opts, const char *const *names, int full, json_t *list)
+{
+	sf_config *c;
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && names[i]; i++) {
+		rc = find_preset(ctx, names[i], &c);
+		if (rc < 0)
+			break;
+		if (opts->json)
+			json_array_append_new(list, json_pack("{s:s, s:b, s:o}", "name", names[i], "full_scale", full_scale(c),
+			                                      "config", json_config(c)));
+		else if (full_scale(c) == full)
+			print_preset(names[i], c);
+		sf_config_free(c);
+	}
+	return rc;
+}
+
 static int list_presets(sf_ctx *ctx, const common *opts)
 {
 	json_t *list = opts->json ? json_array() : NULL;
 	const char *const *names;
-	sf_config *all = NULL, *c;
-	int i, j, rc = find_preset(ctx, NULL, &all);
+	sf_config *all = NULL;
+	int i, rc = find_preset(ctx, NULL, &all);
 
 	if (rc < 0)
 		return rc;
 	names = sf_config_presets(all);
-	for (i = 0; rc == 0 && names && names[i]; i++) {
-		if (opts->quiet && !opts->json) {
+	if (opts->quiet && !opts->json) {
+		for (i = 0; names[i]; i++)
 			out("%s\n", names[i]);
-			continue;
-		}
-		rc = find_preset(ctx, names[i], &c);
-		if (rc < 0)
-			break;
-		if (opts->json) {
-			json_array_append_new(list, json_pack("{s:s, s:o}", "name", names[i],
-			                                      "config", json_config(c)));
-		} else {
-			out("  %-14s", names[i]);
-			for (j = 0; preset_keys[j]; j++)
-				if (sf_config_get(c, preset_keys[j]))
-					out(" %s", sf_config_get(c, preset_keys[j]));
-			out("\n");
-		}
-		sf_config_free(c);
+		sf_config_free(all);
+		return 0;
+	}
+	rc = list_presets_of(ctx, opts, names, 0, list);
+	if (rc == 0 && !opts->json) {
+		out("%sas published%s, at full scale: days on large machines, with data sets of your own; see scorefield inspect\n", paint('b'),
+		    paint(0));
+		rc = list_presets_of(ctx, opts, names, 1, list);
 	}
 	sf_config_free(all);
 	if (opts->json && rc == 0)
@@ -201,6 +239,35 @@ static int list_keys(const common *opts)
 	                  : 0;
 }
 
+/* ---- maps ---- */
+
+static int list_maps(sf_ctx *ctx, const common *opts)
+{
+	json_t *list = opts->json ? json_array() : NULL;
+	char **names = sf_map_names(ctx);
+	int i, rc = 0;
+
+	for (i = 0; rc == 0 && names && names[i]; i++) {
+		sf_map *map;
+
+		rc = sf_map_open(ctx, names[i], &map);
+		if (rc < 0)
+			break;
+		if (opts->json)
+			json_array_append_new(list, json_pack("{s:s, s:s}", "name", names[i], "brief", sf_map_about(map)));
+		else if (opts->quiet)
+			out("%s\n", names[i]);
+		else
+			out("  %-14s %s\n", names[i], sf_map_about(map));
+		sf_map_free(map);
+	}
+	sf_map_free_names(names);
+	if (opts->json && rc == 0)
+		return out_json(json_pack("{s:s, s:o}", "family", "map", "members", list));
+	json_decref(list);
+	return rc;
+}
+
 /* ---- the command ---- */
 
 static int list_all(sf_ctx *ctx, const common *opts)
@@ -220,7 +287,7 @@ static int list_all(sf_ctx *ctx, const common *opts)
 	}
 	out("%s%s%s\n", opts->quiet ? "" : paint('b'), "preset", opts->quiet ? "" : paint(0));
 	if (opts->quiet)
-		out("config\n");
+		out("config\nmap\n");
 	return opts->quiet ? 0 : list_presets(ctx, opts);
 }
 
@@ -230,10 +297,11 @@ static int unknown_family(const char *name)
 	const char *const *f = sf_families();
 	int n = 0;
 
-	for (; *f && n < 27; f++)
+	for (; *f && n < 26; f++)
 		valid[n++] = *f;
 	valid[n++] = "preset";
 	valid[n++] = "config";
+	valid[n++] = "map";
 	valid[n++] = "combinations";
 	valid[n] = NULL;
 	return unknown("family", name, valid, STATUS_INPUT);
@@ -254,6 +322,8 @@ static int run(sf_ctx *ctx, const void *options, int n, char **word)
 			return fail(STATUS_USAGE, "list: 'config' takes no name");
 		return list_keys(opts);
 	}
+	if (strcmp(word[0], "map") == 0)
+		return n == 1 ? list_maps(ctx, opts) : fail(STATUS_USAGE, "list: 'map' takes no name");
 	if (strcmp(word[0], "combinations") == 0)
 		return list_combinations(ctx, opts, n > 1 ? word[1] : NULL);
 	if (!sf_members(word[0]))

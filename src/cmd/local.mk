@@ -6,9 +6,12 @@ scorefield_SOURCES = \
 	%reldir%/cmd.h \
 	%reldir%/combinations.c \
 	%reldir%/compare.c \
+	%reldir%/cost.c \
+	%reldir%/cost.h \
 	%reldir%/data.c \
 	%reldir%/ems.c \
 	%reldir%/evaluate.c \
+	%reldir%/export.c \
 	%reldir%/fit.c \
 	%reldir%/fitted.h \
 	%reldir%/film.c \
@@ -16,7 +19,11 @@ scorefield_SOURCES = \
 	%reldir%/gnuplot.c \
 	%reldir%/image.c \
 	%reldir%/image.h \
+	%reldir%/import.c \
 	%reldir%/inspect.c \
+	%reldir%/inspect.h \
+	%reldir%/inspect_config.c \
+	%reldir%/inspect_file.c \
 	%reldir%/latent.c \
 	%reldir%/latent.h \
 	%reldir%/likelihood.c \

@@ -10,7 +10,8 @@
 static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &likelihood_command, &plot_command,
 					  &verify_command, &list_command,   &inspect_command,
 					  &data_command,   &bench_command,  &variance_command,
-					  &fit_command,    &compare_command, &ems_command, &orders_command, NULL};
+					  &fit_command,    &compare_command, &ems_command, &orders_command,
+					  &import_command, &export_command, NULL};
 
 /* The one place where a code of the library becomes an exit status. */
 static int exit_status(int rc)

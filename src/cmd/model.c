@@ -82,6 +82,8 @@ int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model
 
 	memset(m, 0, sizeof *m);
 	m->ctx = ctx;
+	if (want->raw && want->ema)
+		return fail(STATUS_USAGE, "--raw and --ema exclude each other");
 	rc = find_files(want->path, config, sizeof config, m);
 	if (rc == 0)
 		rc = configure(opts, want, config, m);
@@ -93,7 +95,7 @@ int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model
 	if (rc == 0 && !want->no_sampler)
 		rc = sf_sampler_accepts(m->setup.sampler, m->setup.process);
 	if (rc == 0)
-		rc = sf_setup_weights(&m->setup, m->checkpoint, want->raw, &m->weights);
+		rc = sf_setup_weights_of(&m->setup, m->checkpoint, want->raw ? "raw" : want->ema, &m->weights);
 	if (rc == 0)
 		rc = sf_model_score(&m->setup.model, m->setup.type, m->weights,
 		                    number(m, "sample.batch"), &m->score);

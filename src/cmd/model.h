@@ -29,9 +29,18 @@ typedef struct model_request { /* what the command line says about it; NULL or -
 	const char *sampler, *grid;
 	int64_t steps, nfe;
 	int raw;       /* the weights as trained instead of their moving average */
+	const char *ema; /* the average called so, or "raw"; NULL: the first */
 	int with_data; /* open the data set too */
 	int no_sampler; /* the score alone is wanted */
 } model_request;
+
+/* The options that fill in `raw` and `ema`. */
+#define WEIGHT_OPTIONS(ema_at, raw_at)                                                                                  \
+	OPTION(0, "RATE|raw", "ema",                                                                                    \
+	       "which average of the weights, by its rate (its half-life with ema-ramp=edm); default: the first",       \
+	       SF_OPT_STRING, ema_at, NULL, 0, 0),                                                                      \
+	OPTION(0, NULL, "raw", "weights as trained instead of their moving average, as --ema raw", SF_OPT_BOOL, raw_at, \
+	       "false", 0, 0)
 
 int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m);
 void model_close(model *m);

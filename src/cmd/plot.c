@@ -22,8 +22,7 @@ static const option options[] = {
 	OPTION(0, "N", "steps", "steps of the sampler", SF_OPT_INT, AT(steps), NULL, 1, 1e6),
 	OPTION(0, "N", "nfe", "evaluations of the network per sample", SF_OPT_INT, AT(nfe), NULL, 1,
 	       1e6),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL,
-	       AT(raw), "false", 0, 0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION(0, "R", "noise", "field: sigma/alpha in units of the data's standard deviation",
 	       SF_OPT_DOUBLE, AT(noise), "0.25", 1e-6, 1e6),
 	OPTION(0, "X0:X1:Y0:Y1", "box", "part of the plane to show (default: the data set's)",
@@ -55,6 +54,7 @@ int plot_model(sf_ctx *ctx, const plot_opts *o, const char *path, int with_data,
 	want.steps = o->steps;
 	want.nfe = o->nfe;
 	want.raw = o->raw;
+	want.ema = o->ema;
 	want.with_data = with_data;
 	want.no_sampler = 0;
 	want.no_sampler = 0;

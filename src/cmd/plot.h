@@ -12,7 +12,7 @@ typedef struct plot_opts {
 	common common;
 	int64_t n, steps, nfe, size, cells, zoom, cols;
 	double noise; /* level of the field, relative to the data's standard deviation */
-	char *output, *samples, *sampler, *grid;
+	char *output, *samples, *sampler, *grid, *ema;
 	int raw;
 	sf_list box, range;
 } plot_opts;

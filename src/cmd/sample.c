@@ -29,10 +29,7 @@ static const option options[] = {
 	OPTION(0, "I", "first",
 	       "index of the first sample: -n 10 --first 30 draws samples 30 to 39 of a longer run",
 	       SF_OPT_INT, AT(first), "0", 0, 281474976710655.0),
-	OPTION(0, NULL, "ema", "moving average of the weights (the default)", SF_OPT_BOOL, AT(ema),
-	       "false", 0, 0),
-	OPTION(0, NULL, "raw", "weights as trained instead of their moving average", SF_OPT_BOOL,
-	       AT(raw), "false", 0, 0),
+	WEIGHT_OPTIONS(AT(ema), AT(raw)),
 	OPTION(0, "K:K:...", "labels", "classes, used in turn (default: all in turn)", SF_OPT_LIST,
 	       AT(labels), "", -1, 1e6),
 	OPTION(0, "W", "guidance",
@@ -167,8 +164,6 @@ static int check_options(const sample_opts *o)
 {
 	int i;
 
-	if (o->raw && o->ema)
-		return fail(STATUS_USAGE, "sample: --raw and --ema exclude each other");
 	if (o->steps > 0 && o->nfe.n)
 		return fail(STATUS_USAGE, "sample: --steps and --nfe exclude each other");
 	for (i = 0; i < o->nfe.n; i++)
@@ -230,6 +225,7 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	want.steps = o->steps;
 	want.nfe = 0; /* once it is known what an evaluation costs */
 	want.raw = o->raw;
+	want.ema = o->ema;
 	want.with_data = 0;
 	want.no_sampler = o->all;
 	rc = model_open(ctx, &o->common, &want, &m);

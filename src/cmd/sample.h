@@ -8,9 +8,9 @@
 typedef struct sample_opts {
 	common common;
 	int64_t n, steps, zoom, cols, first, between;
-	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode, *gaussian;
+	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode, *gaussian, *ema;
 	double guidance, teleport; /* NaN: not given */
-	int raw, ema, force, all, all_steps;
+	int raw, force, all, all_steps;
 	sf_list labels, nfe;
 } sample_opts;
 

@@ -104,21 +104,18 @@ static int configure(const struct opts *o, sf_config *c, const char *name, const
 	return rc;
 }
 
-static void describe(sf_ctx *ctx, const sf_trainer *t, const char *dir)
+static void describe(const sf_trainer *t, const char *dir)
 {
 	const sf_setup *s = sf_trainer_setup(t);
-	sf_plan_info info;
-	char memory[32];
-	double element = s->type == SF_F64 ? 8 : 4;
+	sf_memory m;
+	char needs[300];
 
-	sf_trainer_describe(t, &info);
-	/* Parameters, their gradient, two moments and the average; activations of each thread. */
-	format_bytes(5 * element * (double)s->params + (double)info.shared_bytes +
-	                     (double)(info.arena_bytes + info.shard_bytes) * sf_ctx_threads(ctx),
-	             memory, sizeof memory);
+	sf_trainer_memory(t, &m);
+	sf_memory_print(&m, needs, sizeof needs);
 	out("%s: %s, %s, %s\n", dir, sf_spec(s->net), sf_spec(s->process), sf_spec(s->objective));
-	out("data %s; %lld parameters; %.3g MFLOP an image and step; needs %s; %d threads\n",
-	    sf_spec(s->data), (long long)s->params, info.flops * 1e-6, memory, sf_ctx_threads(ctx));
+	out("data %s; %lld parameters; %.3g %s an image and step\n", sf_spec(s->data), (long long)s->params,
+	    m.plan.flops * (m.plan.flops < 1e9 ? 1e-6 : 1e-9), m.plan.flops < 1e9 ? "MFLOP" : "GFLOP");
+	out("needs %s\n", needs);
 	fflush(stdout);
 }
 
@@ -159,7 +156,7 @@ static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *di
 	rc = sf_trainer_new(ctx, c, dir, o->resume, o->force, &t);
 	if (rc == 0) {
 		if (!o->common.quiet && !o->common.json)
-			describe(ctx, t, dir);
+			describe(t, dir);
 		catch_signals();
 		progress_start(&s->line, o->common.quiet);
 		rc = sf_trainer_run(t, on_progress, s, &stop);

@@ -14,7 +14,7 @@ const char *sf_isa_name(int isa);
 int sf_isa_find(const char *name);       /* -1 for an unknown name */
 
 /* ---- context.c ---- */
-enum { SF_MESSAGE_MAX = 512 };
+enum { SF_MESSAGE_MAX = 2048 };
 struct sf_ctx {
 	int threads, isa;
 	sf_log_fn log;

@@ -41,6 +41,10 @@ void sf_store_fini(void *state); /* the `fini` of such members */
 int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, size_t size,
                    unsigned char *pixels, int *label);
 
+/* ---- view.c ---- */
+/* Left-right mirror image of x (h,w,c). */
+void sf_mirror(int64_t h, int64_t w, int64_t c, double *x);
+
 /* ---- toy.c: generators without end ---- */
 int sf_toy_describe(sf_data *d, int dim, int classes, double lo, double hi);
 /* Four uniforms in (0,1) and four standard normals that belong to record `index`. */

@@ -57,6 +57,7 @@ int sf_store_describe(sf_data *d, const char *what, int64_t levels)
 	for (i = 1; i < info->rank; i++)
 		info->dim[i] = i + 1 < x->rank ? x->dim[i + 1] : 1;
 	info->size = x->size / x->dim[0];
+	info->bytes = x->size * (int64_t)sf_element_size(x->type);
 	info->classes = 0;
 	info->levels = (int)(levels ? levels : x->type == SF_U8 ? 256 : 0);
 	if (!levels && x->type == SF_U8) {
@@ -85,6 +86,7 @@ int sf_store_label(sf_data *d, const char *what, const sf_array *labels)
 	s->label = sf_alloc((size_t)labels->size, sizeof *s->label);
 	if (!s->label)
 		return sf_fail(ctx, SF_ENOMEM, "%s: out of memory", what);
+	d->info.bytes += labels->size * (int64_t)sizeof *s->label;
 	for (i = 0; i < labels->size; i++) {
 		double v = sf_array_get(labels, i);
 

@@ -86,6 +86,8 @@ int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int
 	view->scale = 1;
 	view->flip = flip;
 	view->dequantise = dequantise;
+	view->augment = 0;
+	view->augment_kinds = 0;
 	view->seed = seed;
 	switch (scaling) {
 	case SF_SCALE_NONE:
@@ -111,9 +113,9 @@ int sf_view_make(const sf_data *d, sf_scaling scaling, double std, int flip, int
 	return SF_OK;
 }
 
-static void mirror(const sf_data_info *info, double *x)
+void sf_mirror(int64_t h, int64_t w, int64_t c, double *x)
 {
-	int64_t h = info->dim[0], w = info->dim[1], c = info->dim[2], y, l, k;
+	int64_t y, l, k;
 
 	for (y = 0; y < h; y++, x += w * c)
 		for (l = 0; l < w / 2; l++)
@@ -166,7 +168,7 @@ static void read(const sf_view *v, uint64_t index, uint64_t draw, double *x, int
 
 		sf_noise_uniform_d(v->data->base.ctx, key, draw, 0, 1, &u);
 		if (u < 0.5)
-			mirror(&v->data->info, x);
+			sf_mirror(v->data->info.dim[0], v->data->info.dim[1], v->data->info.dim[2], x);
 	}
 	if (v->dequantise)
 		dequantise(v, 0, draw, x);
@@ -180,11 +182,18 @@ void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
 	read(v, n ? shuffled(v, draw / n, draw % n) : draw, draw, x, label);
 }
 
+uint64_t sf_view_number(uint64_t step, int64_t batch, int64_t rows, int64_t row)
+{
+	uint64_t b = (uint64_t)batch, i = (uint64_t)row;
+
+	return i < b ? step * b + i : BEYOND + step * ((uint64_t)rows - b) + (i - b);
+}
+
 void sf_view_reference(const sf_view *v, uint64_t step, int64_t batch, int64_t rows, int64_t row, double *x, int *label)
 {
-	uint64_t n = (uint64_t)v->data->info.n, b = (uint64_t)batch, i = (uint64_t)row, draw, per, own, at;
+	uint64_t n = (uint64_t)v->data->info.n, b = (uint64_t)batch, i = (uint64_t)row, per, own, at;
+	uint64_t draw = sf_view_number(step, batch, rows, row);
 
-	draw = i < b ? step * b + i : BEYOND + step * ((uint64_t)rows - b) + (i - b);
 	if (!n) {
 		read(v, draw, draw, x, label);
 		return;

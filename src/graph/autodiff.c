@@ -24,7 +24,7 @@ static void spread_up(const sf_graph *g, unsigned char *use, sf_var y)
 
 	for (v = 0; v <= y; v++)
 		for (k = 0; !use[v] && sf_ops[g->node[v].op].vjp && k < g->node[v].nin; k++)
-			use[v] = use[g->node[v].in[k]];
+			use[v] = use[sf_origin(g, g->node[v].in[k])];
 }
 
 static int check_shape(sf_graph *g, const char *mode, sf_var of, sf_var d)
@@ -47,16 +47,17 @@ static int step_back(sf_graph *g, sf_var v, const unsigned char *use, sf_var *gr
 
 	if (check_shape(g, "gradient", v, grad[v]) < 0)
 		return -1;
+	sf_copies_at(g, v);
 	for (k = 0; k < n.nin; k++) {
-		sf_var d;
+		sf_var d, a = sf_origin(g, n.in[k]);
 
-		if (!use[n.in[k]])
+		if (!use[a])
 			continue;
 		d = sf_ops[n.op].vjp(g, v, k, grad[v]);
 		if (g->status < 0)
 			return -1;
 		if (d != SF_NOVAR)
-			grad[n.in[k]] = grad[n.in[k]] == SF_NOVAR ? d : sf_add(g, grad[n.in[k]], d);
+			grad[a] = grad[a] == SF_NOVAR ? d : sf_add(g, grad[a], d);
 	}
 	return 0;
 }
@@ -86,18 +87,20 @@ int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 	}
 	for (v = 0; v < g->n; v++)
 		grad[v] = SF_NOVAR;
+	y = sf_origin(g, y);
 	for (i = 0; i < n; i++)
-		use[wrt[i]] = 1;
+		use[sf_origin(g, wrt[i])] = 1;
 	spread_up(g, use, y);
 
 	g->deriving = 1;
+	sf_copies_begin(g, y);
 	if (use[y])
 		grad[y] = sf_fill(g, 1, sf_shape_of(g, y));
 	for (v = y; v >= 0 && g->status == 0; v--)
 		if (grad[v] != SF_NOVAR && sf_ops[g->node[v].op].vjp && step_back(g, v, use, grad) < 0)
 			goto done;
 	for (i = 0; i < n && g->status == 0; i++) { /* `out` may be the same array as `wrt` */
-		sf_var x = wrt[i];
+		sf_var x = sf_origin(g, wrt[i]);
 
 		out[i] = grad[x] == SF_NOVAR ? sf_fill(g, 0, sf_shape_of(g, x)) : grad[x];
 		check_shape(g, "gradient", x, out[i]);
@@ -105,6 +108,7 @@ int sf_grad(sf_graph *g, sf_var y, const sf_var *wrt, int n, sf_var *out)
 done:
 	for (i = 0; i < n && g->status < 0; i++)
 		out[i] = SF_NOVAR;
+	sf_copies_end(g);
 	g->deriving = nested;
 	sf_free(use);
 	sf_free(grad);
@@ -120,7 +124,7 @@ static void spread_down(const sf_graph *g, unsigned char *need, sf_var y)
 	need[y] = 1;
 	for (v = y; v >= 0; v--)
 		for (k = 0; need[v] && k < g->node[v].nin; k++)
-			need[g->node[v].in[k]] = 1;
+			need[sf_origin(g, g->node[v].in[k])] = 1;
 }
 
 /* The tangent of node v from those of its operands; SF_NOVAR where they are all zero. */
@@ -131,11 +135,13 @@ static sf_var step_on(sf_graph *g, sf_var v, const sf_var *tangent)
 	int k, any = 0;
 
 	for (k = 0; k < n->nin; k++) {
-		in[k] = tangent[n->in[k]];
+		in[k] = tangent[sf_origin(g, n->in[k])];
 		any |= in[k] != SF_NOVAR;
 	}
 	if (!any || !sf_ops[n->op].jvp)
 		return SF_NOVAR;
+	sf_copies_at(g, v);
+	n = &g->node[v];
 	t = sf_ops[n->op].jvp(g, v, in);
 	return t == SF_NOVAR || check_shape(g, "tangent", v, t) < 0 ? SF_NOVAR : t;
 }
@@ -166,9 +172,12 @@ sf_var sf_jvp(sf_graph *g, sf_var y, sf_var x, sf_var xdot)
 	}
 	for (v = 0; v < g->n; v++)
 		tangent[v] = SF_NOVAR;
+	y = sf_origin(g, y);
+	x = sf_origin(g, x);
 	spread_down(g, need, y);
 
 	g->deriving = 1;
+	sf_copies_begin(g, y);
 	tangent[x] = sf_fit(g, xdot, sx);
 	for (v = x + 1; v <= y && g->status == 0; v++)
 		if (need[v])
@@ -176,6 +185,7 @@ sf_var sf_jvp(sf_graph *g, sf_var y, sf_var x, sf_var xdot)
 	if (g->status == 0)
 		out = y >= x && tangent[y] != SF_NOVAR ? tangent[y] : sf_fill(g, 0, sf_shape_of(g, y));
 done:
+	sf_copies_end(g);
 	g->deriving = nested;
 	sf_free(need);
 	sf_free(tangent);

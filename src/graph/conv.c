@@ -1,6 +1,6 @@
 /* conv.c: convolution and its two adjoints, three views of one trilinear form
  *
- *     T(x, w, z) = sum over o, k, ci, co of  z[o,co]  x[o stride + k - pad, ci]  w[k,ci,co]
+ *     T(x, w, z) = sum over o, k, ci, co of  z[o,co]  x[o stride + k dilation - pad, ci]  w[k,ci,co]
  *
  *     CONV(x, w) = dT/dz      CONV_DATA(z, w) = dT/dx      CONV_WEIGHT(x, z) = dT/dw
  *
@@ -10,29 +10,30 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/rules.h"
 
-enum { STRIDE_MAX = 64, PAD_MAX = 4096 };
+enum { STRIDE_MAX = 64, PAD_MAX = 4096, DILATION_MAX = 64 };
 
 static int refuse(sf_graph *g, const sf_node *n, const char *why)
 {
 	char ta[SF_SHAPE_TEXT], tb[SF_SHAPE_TEXT];
 
-	return sf_graph_fail(g, SF_EMISMATCH, "%s: %s by %s, stride %d, padding %d: %s",
+	return sf_graph_fail(g, SF_EMISMATCH, "%s: %s by %s, stride %d, padding %d, dilation %d: %s",
 	                     sf_ops[n->op].name, sf_shape_text(sf_shape_of(g, n->in[0]), ta),
 	                     sf_shape_text(sf_shape_of(g, n->in[1]), tb), (int)n->i[0], (int)n->i[1],
-	                     why);
+	                     (int)n->i[4], why);
 }
 
 static int64_t out_size(const sf_node *n, int64_t h, int64_t kh)
 {
-	int64_t room = h + 2 * n->i[1] - kh;
+	int64_t room = h + 2 * n->i[1] - (kh - 1) * n->i[4] - 1;
 
 	return room < 0 ? 0 : room / n->i[0] + 1;
 }
 
 static int check_geometry(sf_graph *g, const sf_node *n)
 {
-	if (n->i[0] < 1 || n->i[0] > STRIDE_MAX || n->i[1] < 0 || n->i[1] > PAD_MAX)
-		return refuse(g, n, "stride of 1 to 64 and padding of 0 to 4096 expected");
+	if (n->i[0] < 1 || n->i[0] > STRIDE_MAX || n->i[1] < 0 || n->i[1] > PAD_MAX || n->i[4] < 1 ||
+	    n->i[4] > DILATION_MAX)
+		return refuse(g, n, "stride and dilation of 1 to 64 and padding of 0 to 4096 expected");
 	return 0;
 }
 
@@ -101,10 +102,11 @@ static sf_var append(sf_graph *g, sf_opcode op, const sf_node *like, sf_var a, s
 	n.i[1] = like->i[1];
 	n.i[2] = p;
 	n.i[3] = q;
+	n.i[4] = like->i[4];
 	return sf_append(g, &n);
 }
 
-sf_var sf_conv2d(sf_graph *g, sf_var x, sf_var w, int stride, int pad)
+sf_var sf_conv2d_dilated(sf_graph *g, sf_var x, sf_var w, int stride, int pad, int dilation)
 {
 	sf_node n = sf_make(SF_OP_CONV, x, w);
 
@@ -112,7 +114,13 @@ sf_var sf_conv2d(sf_graph *g, sf_var x, sf_var w, int stride, int pad)
 		return SF_NOVAR;
 	n.i[0] = stride;
 	n.i[1] = pad;
+	n.i[4] = dilation;
 	return sf_append(g, &n);
+}
+
+sf_var sf_conv2d(sf_graph *g, sf_var x, sf_var w, int stride, int pad)
+{
+	return sf_conv2d_dilated(g, x, w, stride, pad, 1);
 }
 
 sf_var sf_vjp_conv(sf_graph *g, sf_var y, int k, sf_var dz)

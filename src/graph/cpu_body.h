@@ -30,6 +30,7 @@ static int64_t last_dim(const sf_shape *s)
 #include "graph/cpu_norm_body.h"
 #include "graph/cpu_shape_body.h"
 #include "graph/cpu_fir_body.h"
+#include "graph/cpu_pick_body.h"
 
 static int run(sf_lane *l, const sf_work *s)
 {
@@ -62,6 +63,12 @@ static int run(sf_lane *l, const sf_work *s)
 		return SF_OK;
 	case SF_OP_UPFIRDN:
 		run_upfirdn(l, s->val, n);
+		return SF_OK;
+	case SF_OP_PICK:
+		run_pick(l, s->val, n);
+		return SF_OK;
+	case SF_OP_UNPICK:
+		run_unpick(l, s->val, n);
 		return SF_OK;
 	case SF_OP_PERMUTE:
 		run_permute(l, s->val, n);
@@ -111,6 +118,9 @@ static size_t scratch(const sf_plan *p, const sf_work *s)
 		return conv_scratch(p, s);
 	case SF_OP_UPFIRDN:
 		return upfirdn_scratch(p, s);
+	case SF_OP_PICK:
+	case SF_OP_UNPICK:
+		return pick_scratch(p, s);
 	case SF_OP_GROUP_NORM:
 	case SF_OP_GROUP_NORM_GRAD:
 	case SF_OP_GROUP_NORM_GRAD_AFFINE:
@@ -130,9 +140,14 @@ static void add(const void *kern, int64_t n, const void *a, const void *b, void 
 	((const KERN *)kern)->map2[SF_EW2_ADD](n, a, b, o);
 }
 
-static void set(double value, void *o)
+static void set(const sf_node *constant, void *o)
 {
-	*(T *)o = (T)value;
+	T *to = o;
+	int i;
+
+	to[0] = (T)constant->c;
+	for (i = 0; i < constant->ntap; i++)
+		to[i] = (T)constant->tap[i];
 }
 
 const sf_cpu CPU = {kernels, run, scratch, pack_size, pack, add, set};

@@ -13,17 +13,18 @@ static void run_softmax(const sf_lane *l, int v, int64_t n)
 		k->softmax_grad(rows, cols, at(l, node->in[0]), at(l, node->in[1]), at(l, v));
 }
 
-/* Forward: mean and deviation of each group. Backward: stand-ins for a result nobody wants, and for
- * a single result its partner. */
+/* Forward: mean and deviation of each group. Backward: stand-ins for a result that has no memory because nobody asked for
+ * it or its output may be dropped. */
 static size_t norm_scratch(const sf_plan *p, const sf_work *s)
 {
 	const sf_node *node = &p->val[s->val].node;
 	const sf_shape *x = &p->val[node->in[0]].node.shape;
 
+	int data = node->op == SF_OP_GROUP_NORM_GRAD ? s->val : s->partner;
+
 	if (node->op == SF_OP_GROUP_NORM)
 		return 2 * (size_t)node->i[0];
-	return 2 * (size_t)last_dim(x) +
-	       (s->partner < 0 && node->op == SF_OP_GROUP_NORM_GRAD ? 0 : (size_t)x->size);
+	return 2 * (size_t)last_dim(x) + (data < 0 || p->val[data].buf < 0 ? (size_t)x->size : 0);
 }
 
 static void run_norm(const sf_lane *l, int v, int64_t n)

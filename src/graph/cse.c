@@ -2,7 +2,8 @@
  * the same intermediate (one sigmoid, one pair of affine gradients); a hash table over op,
  * operands, attributes and shape returns the node that exists. Calls of the user always append:
  * what is built twice outside sf_grad and sf_jvp stays two variables, so that a gradient with
- * respect to one of them means what was written.
+ * respect to one of them means what was written. Operands that are computed again (recompute.c) count as
+ * what they repeat.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/rules.h"
 
@@ -19,22 +20,33 @@ static uint64_t mix(uint64_t h, const void *p, size_t n)
 	return h;
 }
 
-static uint64_t hash(const sf_node *n)
+static uint64_t hash(const sf_graph *g, const sf_node *n)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	int k;
 
 	h = mix(h, &n->op, sizeof n->op);
-	h = mix(h, n->in, (size_t)n->nin * sizeof n->in[0]);
+	for (k = 0; k < n->nin; k++) {
+		sf_var in = sf_origin(g, n->in[k]);
+
+		h = mix(h, &in, sizeof in);
+	}
 	h = mix(h, &n->c, sizeof n->c);
 	h = mix(h, n->i, sizeof n->i);
 	h = mix(h, &n->shape.per_sample, sizeof n->shape.per_sample);
 	return mix(h, n->shape.dim, (size_t)n->shape.rank * sizeof n->shape.dim[0]);
 }
 
-static int equal(const sf_node *a, const sf_node *b)
+static int equal(const sf_graph *g, const sf_node *a, const sf_node *b)
 {
-	return a->op == b->op && a->nin == b->nin && a->ntap == b->ntap &&
-	       memcmp(a->in, b->in, (size_t)a->nin * sizeof a->in[0]) == 0 &&
+	int k;
+
+	if (a->op != b->op || a->nin != b->nin)
+		return 0;
+	for (k = 0; k < a->nin; k++)
+		if (sf_origin(g, a->in[k]) != sf_origin(g, b->in[k]))
+			return 0;
+	return a->ntap == b->ntap &&
 	       memcmp(&a->c, &b->c, sizeof a->c) == 0 && memcmp(a->i, b->i, sizeof a->i) == 0 &&
 	       sf_same_shape(&a->shape, &b->shape) &&
 	       (a->ntap == 0 || memcmp(a->tap, b->tap, (size_t)a->ntap * sizeof *a->tap) == 0);
@@ -49,9 +61,9 @@ static int shareable(const sf_node *n)
 /* The slot that holds an equal node, or the free one where it belongs. */
 static int slot_of(const sf_graph *g, const sf_node *node)
 {
-	unsigned at = (unsigned)hash(node) & (unsigned)(g->cse_cap - 1);
+	unsigned at = (unsigned)hash(g, node) & (unsigned)(g->cse_cap - 1);
 
-	while (g->cse[at] != SF_NOVAR && !equal(&g->node[g->cse[at]], node))
+	while (g->cse[at] != SF_NOVAR && !equal(g, &g->node[g->cse[at]], node))
 		at = (at + 1) & (unsigned)(g->cse_cap - 1);
 	return (int)at;
 }

@@ -226,7 +226,7 @@ sf_var sf_mul(sf_graph *g, sf_var a, sf_var b)
 
 	if (!sf_usable(g, SF_OP_MUL, a, b))
 		return SF_NOVAR;
-	if (a == b)
+	if (sf_origin(g, a) == sf_origin(g, b))
 		return sf_square(g, a);
 	if (other_is_number(g, a, b, &c))
 		return sf_scale(g, a, c);

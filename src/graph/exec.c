@@ -8,6 +8,7 @@ typedef struct job {
 	sf_plan *p;
 	const sf_run *run;
 	int64_t shards;
+	int64_t from, to, base; /* shards of the part, and its first sample */
 	/* the failure of the lowest shard, so that messages repeat */
 	pthread_mutex_t lock;
 	int64_t failed_shard;
@@ -168,7 +169,7 @@ static int run_shard(void *arg, int64_t tile, int worker)
 	int64_t shard = sf_tree_next(j->p->tree, &slot);
 
 	(void)tile;
-	open_lane(j, &l, worker, slot, part_start(j, shard),
+	open_lane(j, &l, worker, slot, part_start(j, shard) - j->base,
 	          part_start(j, shard + 1) - part_start(j, shard));
 	if (l.n > 0) {
 		rc = run_phase(&l, SF_SHARD);
@@ -200,7 +201,7 @@ static int report(const job *j)
 	return sf_fail(p->ctx, j->rc,
 	               "node %d (%s): index %g of sample %lld is not a row of the table", v->var,
 	               sf_ops[v->node.op].name, j->failed.bad_index,
-	               (long long)j->failed.bad_sample);
+	               (long long)(j->failed.bad_sample + j->base));
 }
 
 static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
@@ -214,6 +215,8 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 			               p->val[i].node.name);
 	if (p->needs_params && !p->params)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan's parameters are not bound");
+	if (!p->memory)
+		return sf_fail(p->ctx, SF_EINVAL, "the plan has no memory yet (sf_plan_take)");
 	if (run->n < 1 || run->n > (INT64_C(1) << 40))
 		return sf_fail(p->ctx, SF_EINVAL, "a run of %lld samples (expected 1 to 2^40)",
 		               (long long)run->n);
@@ -237,34 +240,77 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 	return SF_OK;
 }
 
+int64_t sf_run_samples(const sf_run *run, int64_t *first)
+{
+	int64_t parts = run->parts > 1 ? run->parts : 1, from = run->part * run->shards / parts * run->n / run->shards;
+
+	*first = from;
+	return (run->part + 1) * run->shards / parts * run->n / run->shards - from;
+}
+
+/* Parts come in order, and nothing but their number changes from one to the next. */
+static int open_part(sf_plan *p, job *j, sf_run *own)
+{
+	const sf_run *r = own;
+	int64_t parts = r->parts > 1 ? r->parts : 1, part = parts > 1 ? r->part : 0, expected = p->next_part;
+
+	own->shards = j->shards;
+	own->parts = parts;
+	own->part = part;
+	p->next_part = 0;
+	if (parts > j->shards || part < 0 || part >= parts)
+		return sf_fail(p->ctx, SF_EINVAL, "part %lld of %lld of a run of %lld shards (expected at most one a shard)",
+		               (long long)part, (long long)parts, (long long)j->shards);
+	if (part > 0 && (part != expected || r->n != p->going.n || j->shards != p->going.shards ||
+	                 parts != p->going.parts))
+		return sf_fail(p->ctx, SF_EINVAL, "part %lld of a run does not follow the part before", (long long)part);
+	j->from = part * j->shards / parts;
+	j->to = (part + 1) * j->shards / parts;
+	j->base = part_start(j, j->from);
+	p->going = *own;
+	own->first_sample += (uint64_t)j->base; /* of random leaves: sample 0 of this part's arrays */
+	if (part == 0)
+		sf_tree_start(p->tree, j->shards);
+	return SF_OK;
+}
+
+static void run_shards(const sf_ctx *team, job *j)
+{
+	pthread_mutex_init(&j->lock, NULL);
+	sf_parallel(team, j->to - j->from, run_shard, j);
+	pthread_mutex_destroy(&j->lock);
+}
+
 int sf_plan_run(sf_plan *p, const sf_run *run)
 {
 	sf_ctx team = *p->ctx; /* memory is for the threads there were when the plan was made */
+	sf_run own = *run;
 	sf_lane l;
 	job j;
 
 	memset(&j, 0, sizeof j);
 	j.p = p;
-	j.run = run;
+	j.run = &own;
 	SF_TRY(check(p, run, &j.shards));
+	SF_TRY(open_part(p, &j, &own));
 	if (team.threads > p->workers)
 		team.threads = p->workers;
-	open_lane(&j, &l, 0, -1, 0, 1);
-	j.rc = run_phase(&l, SF_PRE);
-	j.failed = l;
-	if (j.rc == 0 && p->npack)
-		sf_parallel(&team, p->npack, run_pack, p);
-	if (j.rc == 0 && (p->begin[SF_POST] > p->begin[SF_SHARD] || p->ncopy > 0)) {
-		pthread_mutex_init(&j.lock, NULL);
-		sf_tree_start(p->tree, j.shards);
-		sf_parallel(&team, j.shards, run_shard, &j);
-		pthread_mutex_destroy(&j.lock);
+	if (own.part == 0) { /* what it leaves stays until the last part: sums over the batch may lie where it worked */
+		open_lane(&j, &l, 0, -1, 0, 1);
+		j.rc = run_phase(&l, SF_PRE);
+		j.failed = l;
+		if (j.rc == 0 && p->npack)
+			sf_parallel(&team, p->npack, run_pack, p);
 	}
-	if (j.rc == 0) {
+	if (j.rc == 0 && (p->begin[SF_POST] > p->begin[SF_SHARD] || p->ncopy > 0))
+		run_shards(&team, &j);
+	if (j.rc == 0 && own.part + 1 == own.parts) {
 		open_lane(&j, &l, 0, -1, 0, 1);
 		j.rc = run_phase(&l, SF_POST);
 		copy_outputs(&l, 0);
 		j.failed = l;
 	}
+	if (j.rc == 0)
+		p->next_part = own.part + 1;
 	return j.rc < 0 ? report(&j) : SF_OK;
 }

@@ -129,6 +129,8 @@ struct sf_plan {
 	void **slot;         /* partials of shards in flight; left untouched until needed */
 	int nslot;
 	struct sf_tree *tree;
+	sf_run going;        /* the run whose parts are being made, */
+	int64_t next_part;   /* and its next one; 0: none has begun */
 	double flops;
 };
 
@@ -154,7 +156,7 @@ struct sf_cpu {
 	size_t (*pack_size)(const sf_plan *p, const sf_pack *k);     /* elements */
 	void (*pack)(const sf_plan *p, const sf_pack *k, const void *src, void *dst);
 	void (*add)(const void *kern, int64_t n, const void *a, const void *b, void *o);
-	void (*set)(double value, void *o);
+	void (*set)(const sf_node *constant, void *o);
 };
 extern const sf_cpu sf_cpu_f32, sf_cpu_f64;
 

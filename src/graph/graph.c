@@ -43,6 +43,8 @@ void sf_graph_free(sf_graph *g)
 	sf_free(g->prefix);
 	sf_free(g->mark);
 	sf_free(g->cse);
+	sf_free(g->belongs);
+	sf_free(g->wanted);
 	sf_free(g);
 }
 
@@ -141,7 +143,6 @@ int sf_grow(void **p, int *cap, int need, size_t size)
 sf_var sf_append(sf_graph *g, const sf_node *node)
 {
 	sf_node copy = *node;
-	void *array = g->node;
 	sf_var same;
 	int k;
 
@@ -155,11 +156,29 @@ sf_var sf_append(sf_graph *g, const sf_node *node)
 		return SF_NOVAR;
 	if (g->deriving && (same = sf_cse_find(g, &copy)) != SF_NOVAR)
 		return same;
+	for (k = 0; k < copy.nin; k++)
+		copy.in[k] = sf_copy_of(g, copy.in[k]);
+	copy.origin = SF_NOVAR;
+	copy.keep = 0;
+	return sf_append_raw(g, &copy);
+}
+
+sf_var sf_append_raw(sf_graph *g, const sf_node *node)
+{
+	sf_node copy = *node;
+	void *array = g->node;
+
+	if (g->status < 0)
+		return SF_NOVAR;
 	if (g->n == INT_MAX || sf_grow(&array, &g->cap, g->n + 1, sizeof *g->node) < 0)
 		return sf_graph_fail(g, SF_ENOMEM, "graph: out of memory after %d nodes", g->n);
 	g->node = array;
+	copy.segment = g->segment;
+	copy.copy = SF_NOVAR;
+	copy.listed = -1;
 	g->node[g->n] = copy;
-	return g->n++;
+	sf_segment_note(g, g->n++);
+	return g->status < 0 ? SF_NOVAR : g->n - 1;
 }
 
 void *sf_own(sf_graph *g, void *p)
@@ -327,19 +346,8 @@ int sf_is_const(const sf_graph *g, sf_var v, double *c)
 
 	if (n->op == SF_OP_BROADCAST)
 		n = &g->node[n->in[0]];
-	if (n->op != SF_OP_CONST)
+	if (n->op != SF_OP_CONST || n->tap)
 		return 0;
 	*c = n->c;
 	return 1;
-}
-
-void sf_graph_recompute(sf_graph *g, int on)
-{
-	g->recompute = on;
-}
-
-sf_var sf_keep(sf_graph *g, sf_var a)
-{
-	(void)g;
-	return a;
 }

@@ -19,18 +19,20 @@ typedef enum sf_opcode {
 	/* leaves */
 	SF_OP_INPUT,  /* no attribute */
 	SF_OP_PARAM,  /* i[0] = index of the parameter */
-	SF_OP_CONST,  /* c = the value; a shared scalar */
+	SF_OP_CONST,  /* c = the value, a shared scalar; or tap = the values of a shared tensor */
 	SF_OP_RANDOM, /* i[0] = kind 'n' 'u' 'r', i[1] = purpose */
 	/* reductions and broadcasts */
 	SF_OP_SUM_TO, SF_OP_BROADCAST,
 	/* linear algebra */
 	SF_OP_MATMUL,      /* i[0] = ta, i[1] = tb; i[2] = 1: both operands are per-sample and of equal
 	                      leading sizes, result summed over batch and leading, shared (r,m) */
-	SF_OP_CONV,        /* in x, w; i[0] = stride, i[1] = pad */
+	SF_OP_CONV,        /* in x, w; i[0] = stride, i[1] = pad, i[4] = dilation */
 	SF_OP_CONV_DATA,   /* in dy, w; adjoint in x; i[2], i[3] = h, w of x */
 	SF_OP_CONV_WEIGHT, /* in x, dy; adjoint in w, shared (batch sum of per-sample operands; both
 	                      may be shared, then no batch sum); i[2], i[3] = kh, kw */
 	SF_OP_UPFIRDN,     /* i[0..3] = up, down, pad0, pad1; taps */
+	SF_OP_PICK,        /* in x, t; i[0..2] = k, stride, pad: t at the maximum of x in each window */
+	SF_OP_UNPICK,      /* in x, dy; its adjoint in t */
 	/* shape */
 	SF_OP_RESHAPE,
 	SF_OP_PERMUTE, /* i[0..rank) = axis: out dim j = in dim i[j] */
@@ -56,9 +58,15 @@ typedef struct sf_node {
 	sf_shape shape;
 	double c;           /* constant attribute */
 	int64_t i[6];       /* integer attributes */
-	const double *tap;  /* SF_OP_UPFIRDN: owned by the graph */
+	const double *tap;  /* SF_OP_UPFIRDN, SF_OP_CONST: owned by the graph */
 	int ntap;
 	const char *name;   /* leaves; owned by the graph; else NULL */
+	/* recompute.c; filled in when the node is appended */
+	int segment;        /* what marks cut the graph into */
+	int keep;           /* never computed again */
+	int listed;         /* segment for which a copy was last asked for */
+	sf_var origin;      /* the node that this one computes again, or SF_NOVAR */
+	sf_var copy;        /* its latest copy, or SF_NOVAR */
 } sf_node;
 
 /* One row per opcode. vjp appends what flows back into operand k for the gradient `dy` of node y, or
@@ -87,7 +95,14 @@ struct sf_graph {
 	int nmark, mark_cap;
 	void **owned;       /* names and taps, freed with the graph */
 	int nowned, owned_cap;
-	int recompute;      /* see sf_graph_recompute */
+	int recompute, marked; /* see sf_graph_recompute; is there a mark? */
+	int segment, segments; /* the open segment; the number of the newest */
+	int *belongs;       /* segment -> the one it was derived from, or -1 */
+	int segment_cap;
+	sf_var copies_below; /* while differentiating: first node that is new, 0 = no copies */
+	int last_segment, walked; /* not copied; the one whose derivative is being appended */
+	sf_var *wanted;
+	int wanted_cap;
 	int deriving;       /* inside sf_grad or sf_jvp: equal nodes are shared (cse.c) */
 	sf_var *cse;        /* hash table of nodes, SF_NOVAR = free */
 	int cse_cap, cse_known; /* slots; nodes [0, cse_known) are in it */

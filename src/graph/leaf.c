@@ -6,6 +6,7 @@
  *
  *     uniform   (2u - 1) scale sqrt(3/fan)      variance scale^2/fan     Glorot and Bengio 2010
  *     normal    z scale / sqrt(fan)
+ *     gain      1 + z scale, or 0 for the shifts beside the gains
  *
  * fan = fan_in, or (fan_in + fan_out)/2 for the average.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -14,7 +15,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { PARAM_ALIGN = 16, CHUNK = 256 };
+enum { PARAM_ALIGN = 16, CHUNK = 256, TENSOR_MAX = 1 << 24 };
 
 /* Leaves come with their shape. */
 int sf_shape_leaf(sf_graph *g, sf_node *node)
@@ -48,6 +49,30 @@ sf_var sf_const(sf_graph *g, double value)
 	return sf_append(g, &n);
 }
 
+sf_var sf_const_tensor(sf_graph *g, int rank, const int64_t *dim, const double *value)
+{
+	sf_node n = leaf(SF_OP_CONST);
+	double *copy;
+	int64_t i;
+
+	if (g->status < 0 || sf_make_shape(g, "const_tensor", 0, rank, dim, &n.shape) < 0)
+		return SF_NOVAR;
+	if (n.shape.size > TENSOR_MAX)
+		return sf_graph_fail(g, SF_ERANGE, "const_tensor: %lld values, expected at most %d",
+		                     (long long)n.shape.size, (int)TENSOR_MAX);
+	copy = sf_own(g, sf_alloc((size_t)n.shape.size, sizeof *copy));
+	if (!copy)
+		return SF_NOVAR;
+	for (i = 0; i < n.shape.size; i++) {
+		if (!isfinite(value[i]))
+			return sf_graph_fail(g, SF_EINVAL, "const_tensor: value %lld is not finite", (long long)i);
+		copy[i] = value[i];
+	}
+	n.tap = copy;
+	n.ntap = (int)n.shape.size;
+	return sf_append(g, &n);
+}
+
 sf_var sf_random(sf_graph *g, char kind, uint32_t purpose, int rank, const int64_t *dim)
 {
 	sf_node n = leaf(SF_OP_RANDOM);
@@ -70,7 +95,7 @@ static double fan_of(const sf_init *init)
 {
 	if (init->kind == SF_INIT_UNIFORM_AVG)
 		return 0.5 * ((double)init->fan_in + (double)init->fan_out);
-	return init->kind == SF_INIT_UNIFORM_IN || init->kind == SF_INIT_NORMAL_IN
+	return init->kind == SF_INIT_UNIFORM_IN || init->kind == SF_INIT_NORMAL_IN || init->kind == SF_INIT_GAIN
 	               ? (double)init->fan_in
 	               : 1;
 }
@@ -97,7 +122,7 @@ sf_var sf_param(sf_graph *g, const char *name, int rank, const int64_t *dim, sf_
 		return sf_graph_fail(g, SF_EMISMATCH, "parameter '%s' is %s, expected %s as when first asked for",
 		                     n.name, sf_shape_text(n.shape, is), sf_shape_text(p->shape, was));
 	}
-	if (init.kind > SF_INIT_NORMAL || !isfinite(init.scale) || !(fan_of(&init) > 0))
+	if (init.kind > SF_INIT_GAIN || !isfinite(init.scale) || !(fan_of(&init) > 0))
 		return sf_graph_fail(g, SF_ERANGE, "parameter '%s': bad initialisation (scale %g, fan %g)",
 		                     n.name, init.scale, fan_of(&init));
 	if (sf_grow(&array, &g->param_cap, g->nparam + 1, sizeof *g->param) < 0)
@@ -114,9 +139,21 @@ sf_var sf_param(sf_graph *g, const char *name, int rank, const int64_t *dim, sf_
 	p->shape = n.shape;
 	p->init = init;
 	p->offset = g->param_total;
+	p->fixed = 0;
 	g->param_total += (n.shape.size + PARAM_ALIGN - 1) / PARAM_ALIGN * PARAM_ALIGN;
 	g->nparam++;
 	return p->var;
+}
+
+sf_var sf_param_fixed(sf_graph *g, const char *name, int rank, const int64_t *dim, sf_init init)
+{
+	sf_var v = sf_param(g, name, rank, dim, init);
+	int i;
+
+	for (i = 0; v != SF_NOVAR && i < g->nparam; i++)
+		if (g->param[i].var == v)
+			g->param[i].fixed = 1;
+	return sf_detach(g, v);
 }
 
 int sf_param_count(const sf_graph *g)
@@ -159,6 +196,11 @@ static void draw(const sf_graph *g, uint64_t seed, int i, int64_t first, int64_t
 		sf_noise_normal(g->ctx, key, 0, (uint64_t)first, (size_t)n, out);
 		for (j = 0; j < n; j++)
 			out[j] = (float)((double)out[j] * s);
+		break;
+	case SF_INIT_GAIN:
+		sf_noise_normal(g->ctx, key, 0, (uint64_t)first, (size_t)n, out);
+		for (j = 0; j < n; j++)
+			out[j] = (first + j) % init->fan_in < init->fan_out ? (float)(1 + (double)out[j] * init->scale) : 0;
 		break;
 	case SF_INIT_CONST:
 		for (j = 0; j < n; j++)

@@ -65,6 +65,8 @@ const sf_op sf_ops[SF_OP_COUNT] = {
 	                       sf_flops_conv_weight},
 	[SF_OP_UPFIRDN] = {"upfirdn", sf_shape_upfirdn, sf_vjp_upfirdn, sf_jvp_linear,
 	                   sf_flops_upfirdn},
+	[SF_OP_PICK] = {"pick", sf_shape_pick, sf_vjp_pick, sf_jvp_pick, sf_flops_pick},
+	[SF_OP_UNPICK] = {"unpick", sf_shape_unpick, sf_vjp_unpick, sf_jvp_pick, sf_flops_pick},
 	[SF_OP_RESHAPE] = MOVE("reshape", reshape),
 	[SF_OP_PERMUTE] = MOVE("permute", permute),
 	[SF_OP_CONCAT] = {"concat", sf_shape_concat, sf_vjp_concat, sf_jvp_concat, sf_flops_none},

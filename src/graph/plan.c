@@ -45,7 +45,7 @@ static int take_memory(sf_plan *p)
 			return SF_ENOMEM;
 	for (i = 0; i < p->nval; i++)
 		if (p->val[i].node.op == SF_OP_CONST)
-			p->cpu->set(p->val[i].node.c, p->memory + p->buf[p->val[i].buf].offset);
+			p->cpu->set(&p->val[i].node, p->memory + p->buf[p->val[i].buf].offset);
 	SF_TRY(reserve_slots(p));
 	return sf_tree_new(p, &p->tree);
 }
@@ -54,12 +54,18 @@ static int make(sf_plan *p, const sf_var *out, int nout)
 {
 	SF_TRY(sf_plan_order(p, out, nout));
 	SF_TRY(sf_plan_packs(p));
-	SF_TRY(sf_plan_memory(p));
-	return take_memory(p);
+	return sf_plan_memory(p);
 }
 
-int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard,
-                sf_plan **plan)
+static int no_memory(const sf_plan *p)
+{
+	return sf_fail(p->ctx, SF_ENOMEM, "out of memory for a plan of %d nodes: %.1f MiB a thread, %.1f MiB shared",
+	               p->nval, (double)(p->arena_bytes + p->scratch_bytes) / 1048576,
+	               (double)p->shared_bytes / 1048576);
+}
+
+/* Everything is worked out, but none of the memory that a run needs is taken. */
+int sf_plan_layout(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard, sf_plan **plan)
 {
 	sf_plan *p;
 	int i, rc;
@@ -90,15 +96,43 @@ int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t
 	p->kern = p->cpu->kernels(g->ctx);
 	rc = make(p, out, nout);
 	if (rc == SF_ENOMEM)
-		sf_fail(g->ctx, rc,
-		        "out of memory for a plan of %d nodes: %.1f MiB a thread, %.1f MiB shared",
-		        p->nval, (double)(p->arena_bytes + p->scratch_bytes) / 1048576,
-		        (double)p->shared_bytes / 1048576);
+		no_memory(p);
 	if (rc < 0) {
 		sf_plan_free(p);
 		return rc;
 	}
 	*plan = p;
+	return SF_OK;
+}
+
+int sf_plan_take(sf_plan *p)
+{
+	int rc = p->memory ? SF_OK : take_memory(p);
+
+	return rc == SF_ENOMEM ? no_memory(p) : rc;
+}
+
+int sf_plan_new(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard,
+                sf_plan **plan)
+{
+	int rc = sf_plan_layout(g, out, nout, type, max_shard, plan);
+
+	if (rc == 0 && (rc = sf_plan_take(*plan)) < 0) {
+		sf_plan_free(*plan);
+		*plan = NULL;
+	}
+	return rc;
+}
+
+int sf_plan_measure(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int64_t max_shard,
+                    sf_plan_info *info)
+{
+	sf_plan *p;
+
+	memset(info, 0, sizeof *info);
+	SF_TRY(sf_plan_layout(g, out, nout, type, max_shard, &p));
+	sf_plan_describe(p, info);
+	sf_plan_free(p);
 	return SF_OK;
 }
 

@@ -30,13 +30,15 @@ sf_conv sf_conv_of(const sf_plan *p, const sf_node *node)
 	c.wo = y->dim[1];
 	c.stride = (int)node->i[0];
 	c.pad = (int)node->i[1];
+	c.dilation = (int)node->i[4];
 	return c;
 }
 
 static int same_conv(const sf_conv *a, const sf_conv *b)
 {
 	return a->h == b->h && a->w == b->w && a->ci == b->ci && a->co == b->co && a->kh == b->kh &&
-	       a->kw == b->kw && a->stride == b->stride && a->pad == b->pad;
+	       a->kw == b->kw && a->stride == b->stride && a->pad == b->pad &&
+	       a->dilation == b->dilation;
 }
 
 /* What node wants of its second operand; 0 where it takes it as it is. */

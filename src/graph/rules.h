@@ -28,6 +28,16 @@ void *sf_own(sf_graph *g, void *p); /* freed with the graph; NULL stays NULL and
 int sf_grow(void **p, int *cap, int need, size_t size);
 char *sf_full_name(sf_graph *g, const char *name); /* prefix and name, owned by the graph */
 
+/* ---- recompute.c ---- */
+sf_var sf_append_raw(sf_graph *g, const sf_node *node); /* graph.c: as it is, n.origin and n.keep included */
+sf_var sf_origin(const sf_graph *g, sf_var v);    /* of a copy; else v */
+void sf_segment_open(sf_graph *g, int of);        /* later nodes are in a new segment, derived from `of` or -1 */
+void sf_segment_note(sf_graph *g, sf_var v);      /* v was appended */
+void sf_copies_begin(sf_graph *g, sf_var y);      /* a derivative of y begins, */
+void sf_copies_at(sf_graph *g, sf_var v);         /* reaches v, */
+void sf_copies_end(sf_graph *g);                  /* and ends */
+sf_var sf_copy_of(sf_graph *g, sf_var v);         /* what a node appended now should read for v */
+
 /* ---- cse.c ---- */
 sf_var sf_cse_find(sf_graph *g, const sf_node *node);
 
@@ -52,16 +62,16 @@ typedef sf_var sf_jvp_rule(sf_graph *g, sf_var y, const sf_var *tangent);
 typedef double sf_flops_rule(const sf_graph *g, const sf_node *node);
 
 sf_shape_rule sf_shape_leaf, sf_shape_map1, sf_shape_map2, sf_shape_sum_to, sf_shape_broadcast,
-	sf_shape_matmul, sf_shape_conv, sf_shape_conv_data, sf_shape_conv_weight, sf_shape_upfirdn,
+	sf_shape_matmul, sf_shape_conv, sf_shape_conv_data, sf_shape_conv_weight, sf_shape_upfirdn, sf_shape_pick, sf_shape_unpick,
 	sf_shape_reshape, sf_shape_permute, sf_shape_concat, sf_shape_slice, sf_shape_pad,
 	sf_shape_gather, sf_shape_scatter, sf_shape_softmax, sf_shape_softmax_grad,
 	sf_shape_group_norm, sf_shape_group_norm_grad, sf_shape_group_norm_affine;
 sf_vjp_rule sf_vjp_map1, sf_vjp_map2, sf_vjp_sum_to, sf_vjp_broadcast, sf_vjp_matmul, sf_vjp_conv,
-	sf_vjp_conv_data, sf_vjp_conv_weight, sf_vjp_upfirdn, sf_vjp_reshape, sf_vjp_permute,
+	sf_vjp_conv_data, sf_vjp_conv_weight, sf_vjp_upfirdn, sf_vjp_pick, sf_vjp_unpick, sf_vjp_reshape, sf_vjp_permute,
 	sf_vjp_concat, sf_vjp_slice, sf_vjp_pad, sf_vjp_gather, sf_vjp_scatter, sf_vjp_softmax,
 	sf_vjp_group_norm;
-sf_jvp_rule sf_jvp_map1, sf_jvp_map2, sf_jvp_concat, sf_jvp_softmax;
+sf_jvp_rule sf_jvp_map1, sf_jvp_map2, sf_jvp_concat, sf_jvp_softmax, sf_jvp_pick;
 sf_flops_rule sf_flops_none, sf_flops_map, sf_flops_in, sf_flops_matmul, sf_flops_conv,
-	sf_flops_conv_data, sf_flops_conv_weight, sf_flops_upfirdn, sf_flops_softmax, sf_flops_norm;
+	sf_flops_conv_data, sf_flops_conv_weight, sf_flops_upfirdn, sf_flops_pick, sf_flops_softmax, sf_flops_norm;
 
 #endif

@@ -24,3 +24,13 @@ static void F(adam)(int64_t n, const sf_adam *s, const T *g, T *p, T *m, T *v, T
 		e[i] = pi + ema * (e[i] - pi);
 	}
 }
+
+static void F(average)(int64_t n, double ema, const T *p, T *e)
+{
+	const T keep = (T)ema;
+	int64_t i;
+
+	EACH
+	for (i = 0; i < n; i++)
+		e[i] = p[i] + keep * (e[i] - p[i]);
+}

@@ -4,6 +4,7 @@
 
 #include "kernel/map_body.h"
 #include "kernel/reduce_body.h"
+#include "kernel/pick_body.h"
 #include "kernel/softmax_body.h"
 #include "kernel/norm_body.h"
 #include "kernel/adam_body.h"

@@ -1,4 +1,4 @@
-/* conv_body.h: which algorithm a geometry gets. Winograd for 3x3 of stride 1 with whole vectors of
+/* conv_body.h: which algorithm a geometry gets. Winograd for 3x3 of stride 1, undilated, with whole vectors of
  * channels in single precision; else im2col.
  * SPDX-License-Identifier: BSD-3-Clause */
 #if TBITS == 32

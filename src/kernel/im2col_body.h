@@ -5,7 +5,7 @@
  *   forward  y = cols(x) W, W (kh kw ci, co)
  *   data     dx = the columns dy W' put back where they came from, where they overlap added
  * For stride 1 each of these two can do the other's work, with the kernel rotated by 180 degrees,
- * ci and co swapped and padding k - 1 - pad. The first wants a wide result and the second a thin
+ * ci and co swapped and padding dilation (k - 1) - pad. The first wants a wide result and the second a thin
  * one: with few result channels, k^2 of them together fill the registers of the product.
  *   weight   dW += cols(x)' dy, block by block, sample by sample
  * A 1x1 kernel of stride 1 needs no columns: one product for all samples.
@@ -16,7 +16,7 @@
 /* What cols() reads: an image (h,w,c), and the grid of windows it makes columns of. */
 typedef struct CONV(view) {
 	int64_t h, w, c, kh, kw, wo;
-	int64_t stride, ph, pw;
+	int64_t stride, dilation, ph, pw;
 } CONV(view);
 
 static int64_t CONV(ld)(int64_t k)
@@ -44,10 +44,10 @@ static void CONV(cols)(const CONV(view) *g, const T *x, int64_t y0, int64_t y1, 
 			T *at = to;
 
 			for (ky = 0; ky < g->kh; ky++) {
-				const int64_t iy = oy * g->stride + ky - g->ph;
+				const int64_t iy = oy * g->stride + ky * g->dilation - g->ph;
 
 				for (kx = 0; kx < g->kw; kx++, at += g->c) {
-					const int64_t ix = ox * g->stride + kx - g->pw;
+					const int64_t ix = ox * g->stride + kx * g->dilation - g->pw;
 
 					if (iy < 0 || iy >= g->h || ix < 0 || ix >= g->w)
 						memset(at, 0, bytes);
@@ -68,8 +68,8 @@ static void CONV(add_cols)(const CONV(view) *g, const T *from, int64_t y0, int64
 		for (ox = 0; ox < g->wo; ox++, from += ld)
 			for (ky = 0; ky < g->kh; ky++)
 				for (kx = 0; kx < g->kw; kx++) {
-					const int64_t iy = oy * g->stride + ky - g->ph;
-					const int64_t ix = ox * g->stride + kx - g->pw;
+					const int64_t iy = oy * g->stride + ky * g->dilation - g->ph;
+					const int64_t ix = ox * g->stride + kx * g->dilation - g->pw;
 					const T *at = from + (ky * g->kw + kx) * g->c;
 					T *to = x + (iy * g->w + ix) * g->c;
 
@@ -91,6 +91,7 @@ static CONV(view) CONV(view_of_x)(const sf_conv *s)
 	g.kw = s->kw;
 	g.wo = s->wo;
 	g.stride = s->stride;
+	g.dilation = s->dilation;
 	g.ph = g.pw = s->pad;
 	return g;
 }
@@ -98,7 +99,8 @@ static CONV(view) CONV(view_of_x)(const sf_conv *s)
 /* Whether forward and data can be exchanged. */
 static int CONV(turns)(const sf_conv *s)
 {
-	return s->stride == 1 && s->pad < s->kh && s->pad < s->kw && s->kh * s->kw > 1;
+	return s->stride == 1 && s->pad <= s->dilation * (s->kh - 1) &&
+	       s->pad <= s->dilation * (s->kw - 1) && s->kh * s->kw > 1;
 }
 
 /* Whether y (or dx, for the adjoint) is made by adding columns. */
@@ -192,8 +194,8 @@ static CONV(view) CONV(view_of_y)(const sf_conv *s)
 	g.w = s->wo;
 	g.c = s->co;
 	g.wo = s->w;
-	g.ph = s->kh - 1 - s->pad;
-	g.pw = s->kw - 1 - s->pad;
+	g.ph = s->dilation * (s->kh - 1) - s->pad;
+	g.pw = s->dilation * (s->kw - 1) - s->pad;
 	return g;
 }
 

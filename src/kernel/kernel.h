@@ -31,10 +31,11 @@ enum {
 	SF_EW2_COUNT
 };
 
-/* A convolution's geometry for one sample: NHWC, zero padding, ho = (h + 2 pad - kh)/stride + 1. */
+/* A convolution's geometry for one sample: NHWC, zero padding; the kernel's taps are `dilation` pixels apart:
+ * ho = (h + 2 pad - dilation (kh - 1) - 1)/stride + 1. */
 typedef struct sf_conv {
 	int64_t h, w, ci, co, kh, kw, ho, wo;
-	int stride, pad;
+	int stride, pad, dilation;
 } sf_conv;
 
 typedef struct sf_adam {
@@ -61,6 +62,10 @@ const sf_kern_f64 *sf_kernels_f64(const sf_ctx *ctx);
 /* Own tables by SF_ISA_...; NULL where not built or not usable. */
 const sf_kern_f32 *sf_kernels_f32_isa(int isa);
 const sf_kern_f64 *sf_kernels_f64_isa(int isa);
+
+/* noise.c: elements 0 .. size-1 of samples sample .. sample+n-1 as rows (n,size): the numbers of n calls of
+ * sf_noise_normal_d, for small samples many times faster. */
+void sf_noise_normal_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, size_t size, double *out);
 
 /* blas.c: the only file that sees <cblas.h> and <lapacke.h>; double precision only, one thread. */
 /* C (m,n) = alpha op(A) op(B) + beta C, row-major; ta, tb transpose; sizes below 2^31. For whole

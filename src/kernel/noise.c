@@ -57,16 +57,16 @@ static address at_block(sf_noise key, uint64_t sample, uint64_t block)
                                                                                                    \
 		if (skip > 0 && n > 0) {                                                           \
 			part = n < 4 - skip ? n : 4 - skip;                                        \
-			kern->name(a.key, a.counter, 1, four);                                     \
+			kern->name(a.key, a.counter, 0, 1, four);                                     \
 			memcpy(out, four + skip, part * sizeof *out);                              \
 			a.counter[0]++;                                                            \
 			out += part;                                                               \
 			n -= part;                                                                 \
 		}                                                                                  \
-		kern->name(a.key, a.counter, (int64_t)(n / 4), out);                               \
+		kern->name(a.key, a.counter, 0, (int64_t)(n / 4), out);                               \
 		if (n % 4 > 0) {                                                                   \
 			a.counter[0] += (uint32_t)(n / 4);                                         \
-			kern->name(a.key, a.counter, 1, four);                                     \
+			kern->name(a.key, a.counter, 0, 1, four);                                     \
 			memcpy(out + n / 4 * 4, four, n % 4 * sizeof *out);                        \
 		}                                                                                  \
 	}
@@ -75,6 +75,34 @@ FILL(float, f32, normal, sf_noise_normal)
 FILL(float, f32, uniform, sf_noise_uniform)
 FILL(double, f64, normal, sf_noise_normal_d)
 FILL(double, f64, uniform, sf_noise_uniform_d)
+
+void sf_noise_normal_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, size_t size, double *out)
+{
+	enum { ROWS = 32 };
+	const sf_kern_f64 *kern = sf_kernels_f64_isa(ctx->isa);
+	double four[4 * ROWS];
+	int64_t i, rows, left;
+	size_t at, k, part;
+
+	for (; n > 0; n -= rows, sample += (uint64_t)rows, out += (size_t)rows * size) {
+		left = (int64_t)((UINT64_C(1) << 32) - (sample & 0xffffffffu)); /* before the low word overflows */
+		rows = n < left ? n : left;
+		rows = size > 4 * ROWS || rows < 4 ? 1 : rows < ROWS ? rows : ROWS;
+		if (rows == 1) {
+			sf_noise_normal_d(ctx, key, sample, 0, size, out);
+			continue;
+		}
+		for (at = 0; at < size; at += 4) {
+			const address a = at_block(key, sample, at / 4);
+
+			part = size - at < 4 ? size - at : 4;
+			kern->normal(a.key, a.counter, 1, rows, four);
+			for (i = 0; i < rows; i++)
+				for (k = 0; k < part; k++)
+					out[(size_t)i * size + at + k] = four[4 * i + (int64_t)k];
+		}
+	}
+}
 
 void sf_noise_words(const sf_ctx *ctx, sf_noise key, uint64_t sample, uint64_t first, size_t n,
                     uint32_t *out)

@@ -11,7 +11,7 @@
 #ifndef SF_NOISE_LANES_H
 #define SF_NOISE_LANES_H
 
-enum { NOISE_LANES = 64 };
+enum { NOISE_LANES = 64, NOISE_SOME = 16, NOISE_FEW = 4 }; /* fewer blocks than the last go one by one */
 
 INLINE uint32_t bits_of_float(float x)
 {
@@ -29,22 +29,23 @@ INLINE float float_of_bits(uint32_t u)
 	return x;
 }
 
-/* w[j][i] = word j of block first + i */
-static void philox_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
+/* w[j][i] = word j of the counter with first + i added to its word `moves`. `lanes` is constant after inlining:
+ * NOISE_LANES, or fewer for the few numbers of a small sample. */
+INLINE void philox_lanes(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
                          uint32_t w[4][NOISE_LANES])
 {
 	uint32_t k0 = key[0], k1 = key[1];
 	int round, i;
 
-	for (i = 0; i < NOISE_LANES; i++) {
-		w[0][i] = counter[0] + first + (uint32_t)i;
-		w[1][i] = counter[1];
+	for (i = 0; i < lanes; i++) {
+		w[0][i] = counter[0] + (moves == 0 ? first + (uint32_t)i : 0);
+		w[1][i] = counter[1] + (moves == 1 ? first + (uint32_t)i : 0);
 		w[2][i] = counter[2];
 		w[3][i] = counter[3];
 	}
 	for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
 		EACH
-		for (i = 0; i < NOISE_LANES; i++) {
+		for (i = 0; i < lanes; i++) {
 			const uint64_t p = (uint64_t)0xD2511F53u * w[0][i];
 			const uint64_t q = (uint64_t)0xCD9E8D57u * w[2][i];
 			const uint32_t c1 = w[1][i], c3 = w[3][i];
@@ -99,28 +100,28 @@ INLINE void normal_pair(uint32_t w0, uint32_t w1, float *z0, float *z1)
 	*z1 = radius * float_of_bits(((bs & ~odd) | (bc & odd)) ^ (q & 2) << 30);
 }
 
-static void normal_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
-                         float z[4][NOISE_LANES])
+INLINE void normal_lanes(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves,
+                         uint32_t first, float z[4][NOISE_LANES])
 {
 	uint32_t w[4][NOISE_LANES];
 	int i;
 
-	philox_lanes(key, counter, first, w);
-	for (i = 0; i < NOISE_LANES; i++)
+	philox_lanes(lanes, key, counter, moves, first, w);
+	for (i = 0; i < lanes; i++)
 		normal_pair(w[0][i], w[1][i], &z[0][i], &z[1][i]);
-	for (i = 0; i < NOISE_LANES; i++)
+	for (i = 0; i < lanes; i++)
 		normal_pair(w[2][i], w[3][i], &z[2][i], &z[3][i]);
 }
 
-static void uniform_lanes(const uint32_t key[2], const uint32_t counter[4], uint32_t first,
-                          float u[4][NOISE_LANES])
+INLINE void uniform_lanes(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves,
+                          uint32_t first, float u[4][NOISE_LANES])
 {
 	uint32_t w[4][NOISE_LANES];
 	int i, j;
 
-	philox_lanes(key, counter, first, w);
+	philox_lanes(lanes, key, counter, moves, first, w);
 	for (j = 0; j < 4; j++)
-		for (i = 0; i < NOISE_LANES; i++)
+		for (i = 0; i < lanes; i++)
 			u[j][i] = uniform_of_word(w[j][i]);
 }
 

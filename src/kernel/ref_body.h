@@ -5,6 +5,7 @@
 #include "kernel/math_body.h"
 
 #include "kernel/map_body.h"
+#include "kernel/pick_body.h"
 #include "kernel/adam_body.h"
 #include "kernel/noise_body.h"
 #include "kernel/ref_gemm_body.h"

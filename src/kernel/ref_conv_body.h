@@ -1,5 +1,5 @@
 /* ref_conv_body.h: convolution and its two adjoints as a textbook writes them:
- *   y[oy][ox][o] = sum_{ky,kx,i} x[oy s + ky - pad][ox s + kx - pad][i] w[ky][kx][i][o]
+ *   y[oy][ox][o] = sum_{ky,kx,i} x[oy s + ky d - pad][ox s + kx d - pad][i] w[ky][kx][i][o],  d the dilation
  * SPDX-License-Identifier: BSD-3-Clause */
 
 static size_t F(conv_packed)(const sf_conv *s)
@@ -30,8 +30,8 @@ static void F(conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 			const int64_t taps_ = s->kh * s->kw, tap_ = at_ % taps_, pixel_ = at_ / taps_; \
 			const int64_t ox_ = pixel_ % s->wo, oy_ = pixel_ / s->wo % s->ho;          \
 			const int64_t b_ = pixel_ / s->wo / s->ho;                                 \
-			const int64_t iy_ = oy_ * s->stride + tap_ / s->kw - s->pad;               \
-			const int64_t ix_ = ox_ * s->stride + tap_ % s->kw - s->pad;               \
+			const int64_t iy_ = oy_ * s->stride + tap_ / s->kw * s->dilation - s->pad; \
+			const int64_t ix_ = ox_ * s->stride + tap_ % s->kw * s->dilation - s->pad; \
 			const int64_t xi = ((b_ * s->h + iy_) * s->w + ix_) * s->ci;               \
 			const int64_t yi = pixel_ * s->co, wi = tap_ * s->ci * s->co;              \
                                                                                                    \

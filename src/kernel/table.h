@@ -20,6 +20,13 @@ typedef struct TABLE {
 	void (*sum_rows)(int64_t rows, int64_t cols, const T *a, int accumulate, T *o);
 	void (*axpy)(int64_t n, T c, const T *a, T *o); /* o += c a */
 
+	/* -- maxima with what belongs to them, element by element; a NaN beats every number -- */
+	/* where x > m: m = x and v = t */
+	void (*pick)(int64_t n, const T *x, const T *t, T *m, T *v);
+	/* the same with v = tag, and o += dy where v is the tag */
+	void (*pick_tag)(int64_t n, const T *x, T tag, T *m, T *v);
+	void (*add_tagged)(int64_t n, const T *v, T tag, const T *dy, T *o);
+
 	/* -- matrix product C (m,n) = (accumulate ? C : 0) + A B (+ bias[j] if not NULL).
 	 * A(i,l) = a[i*rsa + l*csa], so transposes cost nothing; B and C row-major with leading
 	 * dimensions ldb, ldc. Each element is one chain over l in order, whatever m is. -- */
@@ -62,8 +69,10 @@ typedef struct TABLE {
 	 * p -= lr_t * m / (sqrt(v) * rv + eps) with g scaled by gscale first and rv =
 	 * 1/sqrt(1-b2^t), lr_t = lr/(1-b1^t); then e = p + ema (e - p) -- */
 	void (*adam)(int64_t n, const sf_adam *s, const T *g, T *p, T *m, T *v, T *e);
+	void (*average)(int64_t n, double ema, const T *p, T *e); /* e alone, for another average */
 
-	/* -- noise: blocks of four words, see noise.h -- */
-	void (*normal)(const uint32_t key[2], const uint32_t counter[4], int64_t blocks, T *out);
-	void (*uniform)(const uint32_t key[2], const uint32_t counter[4], int64_t blocks, T *out);
+	/* -- noise: blocks of four words, see noise.h; from one block to the next the counter's word `moves` grows
+	 * by one: 0 for the elements of a sample, 1 for one block each of neighbouring samples -- */
+	void (*normal)(const uint32_t key[2], const uint32_t counter[4], int moves, int64_t blocks, T *out);
+	void (*uniform)(const uint32_t key[2], const uint32_t counter[4], int moves, int64_t blocks, T *out);
 } TABLE;

@@ -20,11 +20,12 @@
 #define ENTRIES(product)                                                                           \
 	{                                                                                          \
 		MAP1_ENTRIES, MAP2_ENTRIES(map2), MAP2_ENTRIES(map2_row), MAP2_ENTRIES(map2_col),  \
-		F(sum), F(dot), F(sum_rows), F(axpy), F(product##gemm), F(transpose),              \
+		F(sum), F(dot), F(sum_rows), F(axpy), F(pick), F(pick_tag), F(add_tagged),         \
+		F(product##gemm), F(transpose),                                                    \
 		F(product##conv_packed), F(product##conv_scratch), F(product##conv_pack),          \
 		F(product##conv_forward), F(product##conv_data), F(product##conv_weight),          \
 		F(norm_forward), F(norm_backward), F(softmax), F(softmax_grad), F(adam),           \
-		F(normal), F(uniform)                                                              \
+		F(average), F(normal), F(uniform)                                                              \
 	}
 
 extern const F(sf_kern) TABLE_NAME(ISA, SUFFIX, ), TABLE_NAME(ISA, SUFFIX, _blas);

@@ -26,8 +26,8 @@ typedef struct F(wino) {
 
 static int F(wino_takes)(const sf_conv *s)
 {
-	return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad == 1 && s->ci % 16 == 0 &&
-	       s->co % 16 == 0 && s->h * s->w >= 49;
+	return s->kh == 3 && s->kw == 3 && s->stride == 1 && s->pad == 1 && s->dilation == 1 &&
+	       s->ci % 16 == 0 && s->co % 16 == 0 && s->h * s->w >= 49;
 }
 
 static F(wino) F(wino_open)(const sf_conv *s, int swap, T *scratch)

@@ -6,6 +6,13 @@
 #include <scorefield/net.h>
 
 int sf_net_log_noise(const sf_net *net);     /* the embedding's wish */
-int sf_model_log_noise(const sf_model *m);   /* the model's choice, see sf_model_coef */
+
+/* ---- cond.c ---- */
+/* Whether there is a noise level sigma/alpha: linear, one block. */
+int sf_net_has_level(const sf_process *p);
+/* c_noise; `kind` SF_PARAM_..., `cond` SF_COND_..., levels 0: what sf_cond_levels finds. */
+double sf_cond_noise(int kind, const sf_process *p, int cond, int64_t levels, double t);
+/* `levels`, unless they are 0: the 1000 of edm-iddpm, else the process's; 0: none. */
+int64_t sf_cond_levels(int kind, const sf_process *p, int64_t levels);
 
 #endif

@@ -65,7 +65,7 @@ static sf_var build(const void *state, sf_graph *g, const sf_net_io *io)
 		a = sf_net_linear(g, name, h, st->width, 1);
 		snprintf(name, sizeof name, "time%lld", (long long)l);
 		a = sf_net_act(g, st->act, sf_add(g, a, sf_net_linear(g, name, e, st->width, 1)));
-		h = st->residual && l > 0 ? sf_add(g, h, a) : a;
+		h = sf_keep(g, st->residual && l > 0 ? sf_add(g, h, a) : a);
 	}
 	for (l = 0; l < s.rank; l++)
 		dim[l] = s.dim[l];

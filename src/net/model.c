@@ -5,19 +5,52 @@
 
 #include "core/core.h"
 
+#include <string.h>
+#include "net/internal.h"
+
+enum { LEVELS_MAX = 100000 }; /* as processes have */
+
 /* Which parametrisations a process has coefficients for. */
 static int fits(const sf_model *m)
 {
 	const char *param = sf_param_names()[m->param], *process = sf_process_name(m->process);
 
-	if (m->param == SF_PARAM_EPS || m->param == SF_PARAM_SCORE || m->param == SF_PARAM_ENERGY)
+	if (m->param == SF_PARAM_EPS || m->param == SF_PARAM_SCORE || m->param == SF_PARAM_SIGMA_SCORE ||
+	    m->param == SF_PARAM_ENERGY)
 		return SF_OK;
 	if (!sf_process_linear(m->process))
 		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' needs x_t = alpha x_0 + sigma z, which the "
-		               "nonlinear process '%s' has not (eps, score or energy)", param, process);
+		               "nonlinear process '%s' has not (eps, score, sigma-score or energy)", param, process);
 	if (sf_process_blocks(m->process) == 2 && m->param != SF_PARAM_MIXED)
 		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' is for processes of one block; '%s' has two "
-		               "(eps, score, mixed or energy)", param, process);
+		               "(eps, score, sigma-score, mixed or energy)", param, process);
+	return SF_OK;
+}
+
+/* Whether there is what the network is to be told. */
+static int fits_cond(const sf_model *m)
+{
+	int64_t own = sf_process_levels(m->process), n = sf_cond_levels(m->param, m->process, m->levels);
+	const char *process = sf_process_name(m->process);
+	int cond;
+
+	if (m->cond < SF_COND_AUTO || m->cond > SF_COND_VP_TIME)
+		return sf_fail(m->ctx, SF_EINVAL, "unknown conditioning %d", m->cond);
+	if (m->levels && (m->levels < 2 || m->levels > LEVELS_MAX))
+		return sf_fail(m->ctx, SF_ERANGE, "a model of %lld noise levels; expected 2 to %d, or 0 for those of the process",
+		               (long long)m->levels, LEVELS_MAX);
+	cond = sf_model_cond(m);
+	if (cond == SF_COND_VP_TIME && !sf_net_has_level(m->process))
+		return sf_fail(m->ctx, SF_EUNSUP, "cond=vp-time needs a noise level sigma/alpha, which process '%s' has not (time, "
+		               "log)", process);
+	if (cond != SF_COND_LEVEL)
+		return SF_OK;
+	if (n == 0)
+		return sf_fail(m->ctx, SF_EUNSUP, "cond=level needs to know how many noise levels: process '%s' has none of its "
+		               "own (ve and ddpm have); set levels", process);
+	if (m->param != SF_PARAM_EDM_IDDPM && own && n != own)
+		return sf_fail(m->ctx, SF_EMISMATCH, "cond=level with %lld noise levels on process '%s', which has %lld",
+		               (long long)n, process, (long long)own);
 	return SF_OK;
 }
 
@@ -33,14 +66,17 @@ int sf_model_check(const sf_model *m)
 	if (size != m->size)
 		return sf_fail(m->ctx, SF_EINVAL, "the model's size is %lld, its dimensions give %lld",
 		               (long long)m->size, (long long)size);
-	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_ENERGY)
+	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_EDM_IDDPM)
 		return sf_fail(m->ctx, SF_EINVAL, "unknown parametrisation %d", m->param);
 	SF_TRY(fits(m));
+	SF_TRY(fits_cond(m));
 	if (m->param == SF_PARAM_EDM && !(m->sigma_data > 0))
 		return sf_fail(m->ctx, SF_ERANGE, "parametrisation 'edm' needs sigma-data > 0, it is %g",
 		               m->sigma_data);
 	if (m->classes < 0)
 		return sf_fail(m->ctx, SF_ERANGE, "a model of %d classes", m->classes);
+	if (m->augments < 0)
+		return sf_fail(m->ctx, SF_ERANGE, "a model of %d augmentation labels", m->augments);
 	return SF_OK;
 }
 
@@ -53,6 +89,26 @@ static void scalar(sf_graph *g, const char *name, sf_var *v)
 {
 	if (*v == SF_NOVAR)
 		*v = sf_input(g, name, 1, 0, NULL);
+}
+
+/* Augmented images are learned as if they were data unless the network can tell them. */
+static sf_var told(const sf_model *m, sf_graph *g, sf_var f)
+{
+	static const char weight[] = "augment.weight";
+	int i;
+
+	for (i = 0; m->augments > 0 && i < sf_param_count(g); i++) {
+		const char *name = sf_param_get(g, i)->name;
+		size_t n = strlen(name);
+
+		if (n >= sizeof weight - 1 && strcmp(name + n - (sizeof weight - 1), weight) == 0)
+			return f;
+	}
+	if (m->augments == 0 || sf_graph_status(g) < 0)
+		return f;
+	return sf_graph_fail(g, SF_EUNSUP, "net '%s' does not take augmentation labels, without which it would learn the augmented "
+	                     "images as data (unet and its relatives take them; data.augment=0 turns augmentation off)",
+	                     sf_spec(m->net));
 }
 
 /* F(c_in x; c_noise), of position and velocity where the process has both. */
@@ -77,7 +133,7 @@ static sf_var network(const sf_model *m, sf_graph *g, int train, sf_model_vars *
 	io.augments = m->augments;
 	io.out_channels = two ? (int)m->dim[m->rank - 1] : 0;
 	io.train = train;
-	return sf_net_build(m->net, g, &io);
+	return told(m, g, sf_net_build(m->net, g, &io));
 }
 
 int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
@@ -116,7 +172,8 @@ int sf_model_params(const sf_model *m, int64_t *trainable, int64_t *total)
 	rc = sf_model_build(m, g, 0, &v);
 	*trainable = 0;
 	for (i = 0; rc == 0 && i < sf_param_count(g); i++)
-		*trainable += sf_param_get(g, i)->shape.size;
+		if (!sf_param_get(g, i)->fixed)
+			*trainable += sf_param_get(g, i)->shape.size;
 	*total = sf_param_total(g);
 	sf_graph_free(g);
 	return rc;

@@ -117,50 +117,69 @@ sf_var sf_net_linear(sf_graph *g, const char *name, sf_var x, int64_t out, doubl
 	return y;
 }
 
-sf_var sf_net_conv(sf_graph *g, const char *name, sf_var x, int64_t out, int k, int stride, double scale)
+static sf_var convolution(sf_graph *g, const char *name, sf_var x, int64_t out, int k, int stride, int pad,
+                          double scale)
 {
-	sf_shape s = sf_shape_of(g, x);
 	int64_t dim[4];
 	sf_var y;
 
-	if (sf_graph_status(g) < 0)
-		return SF_NOVAR;
-	if (k == 1 && stride == 1) { /* a matrix product over all positions */
-		int64_t flat[2], back[3];
-
-		flat[0] = s.dim[0] * s.dim[1];
-		flat[1] = s.dim[2];
-		back[0] = s.dim[0];
-		back[1] = s.dim[1];
-		back[2] = out;
-		y = sf_net_linear(g, name, sf_reshape(g, x, 2, flat), out, scale);
-		return sf_reshape(g, y, 3, back);
-	}
 	dim[0] = dim[1] = k;
-	dim[2] = s.dim[2];
+	dim[2] = sf_shape_of(g, x).dim[2];
 	dim[3] = out;
 	sf_push(g, "%s", name);
 	y = sf_param(g, "weight", 4, dim, default_init(scale, k * k * dim[2], k * k * out));
-	y = sf_conv2d(g, x, y, stride, k / 2);
+	y = sf_conv2d(g, x, y, stride, pad);
 	y = sf_add(g, y, vector(g, "bias", out, 0));
 	sf_pop(g);
 	return y;
 }
 
-sf_var sf_net_norm(sf_graph *g, const char *name, sf_var x, int act)
+sf_var sf_net_conv(sf_graph *g, const char *name, sf_var x, int64_t out, int k, int stride, double scale)
 {
 	sf_shape s = sf_shape_of(g, x);
-	int64_t c, groups;
+	int64_t flat[2], back[3];
+	sf_var y;
+
+	if (sf_graph_status(g) < 0)
+		return SF_NOVAR;
+	if (k != 1 || stride != 1)
+		return convolution(g, name, x, out, k, stride, k / 2, scale);
+	/* a matrix product over all positions */
+	flat[0] = s.dim[0] * s.dim[1];
+	flat[1] = s.dim[2];
+	back[0] = s.dim[0];
+	back[1] = s.dim[1];
+	back[2] = out;
+	y = sf_net_linear(g, name, sf_reshape(g, x, 2, flat), out, scale);
+	return sf_reshape(g, y, 3, back);
+}
+
+sf_var sf_net_conv_valid(sf_graph *g, const char *name, sf_var x, int64_t out, int k, int stride, double scale)
+{
+	return sf_graph_status(g) < 0 ? SF_NOVAR : convolution(g, name, x, out, k, stride, 0, scale);
+}
+
+sf_var sf_net_norm(sf_graph *g, const char *name, sf_var x, int act)
+{
+	return sf_net_group_norm(g, name, x, 0, act);
+}
+
+sf_var sf_net_group_norm(sf_graph *g, const char *name, sf_var x, int64_t groups, int act)
+{
+	sf_shape s = sf_shape_of(g, x);
 	sf_var gamma, beta;
+	int64_t c;
 
 	if (sf_graph_status(g) < 0)
 		return SF_NOVAR;
 	c = s.dim[s.rank - 1];
-	groups = c / 4 < 32 ? c / 4 : 32;
-	if (groups < 1)
-		groups = 1;
-	while (c % groups)
-		groups--;
+	if (groups == 0) {
+		groups = c / 4 < 32 ? c / 4 : 32;
+		if (groups < 1)
+			groups = 1;
+		while (c % groups)
+			groups--;
+	}
 	sf_push(g, "%s", name);
 	gamma = vector(g, "weight", c, 1);
 	beta = vector(g, "bias", c, 0);

@@ -28,7 +28,7 @@ struct network {
 	void *in[INPUTS];     /* of the plan's type */
 	void *eps;            /* or its tangent */
 	double *sigma;
-	int log_noise, blocks;
+	int blocks;
 	int *label;           /* what sf_model_score_labels set */
 	int64_t nlabel;
 };
@@ -56,7 +56,7 @@ static void fill_one(struct job *j, int64_t i)
 	const double *u = j->x + (j->first + i) * d * w->blocks, *x = u + d * (w->blocks - 1);
 	sf_coef c;
 
-	sf_param_coef(w->m.param, w->m.process, w->m.sigma_data, w->log_noise, j->t[j->first + i], &c);
+	sf_model_coef(&w->m, j->t[j->first + i], &c);
 	for (k = 0; k < d; k++)
 		store(w, XT, i * d + k, x[k]);
 	for (k = 0; w->in[POSITION] && k < d; k++)
@@ -274,6 +274,35 @@ static int prepare(struct network *w)
 	return bind(w, w->plan, var);
 }
 
+/* A shard's activations should stay in cache, but a matrix product wants some rows. */
+static int64_t shard_of(const sf_model *m, int64_t batch)
+{
+	return batch ? batch : m->size <= 64 ? 128 : 8;
+}
+
+int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double *bytes)
+{
+	double threads = sf_ctx_threads(m->ctx), arrays;
+	sf_plan_info info;
+	sf_model_vars v;
+	sf_graph *g;
+	int rc;
+
+	*bytes = 0;
+	SF_TRY(sf_graph_new(m->ctx, 1, &g));
+	sf_model_vars_init(&v);
+	rc = sf_model_build(m, g, 0, &v);
+	if (rc == 0)
+		rc = sf_plan_measure(g, &v.eps, 1, type, shard_of(m, batch), &info);
+	if (rc == 0) { /* x_t, the position where there is one, and eps */
+		arrays = (2 + (v.position != SF_NOVAR)) * (double)m->size * (type == SF_F32 ? sizeof(float) : sizeof(double));
+		*bytes = (double)info.shared_bytes +
+		         threads * ((double)info.arena_bytes + (double)shard_of(m, batch) * arrays);
+	}
+	sf_graph_free(g);
+	return rc;
+}
+
 int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch, sf_score **s)
 {
 	struct network *w;
@@ -287,10 +316,9 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 	w = (*s)->object.state;
 	w->m = *m;
 	w->type = type;
-	/* a shard's activations should stay in cache, but a matrix product wants some rows */
-	w->batch = batch ? batch : m->size <= 64 ? 128 : 8;
+	w->batch = shard_of(m, batch);
 	w->chunk = w->batch * sf_ctx_threads(m->ctx);
-	w->log_noise = sf_model_log_noise(m);
+	w->m.cond = sf_model_cond(m);
 	w->blocks = sf_process_blocks(m->process);
 	w->params = params;
 	rc = prepare(w);

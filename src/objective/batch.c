@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Inputs of the loss graph: of the data's size first, then scalars. */
-enum { XT, POSITION, Z, PROBE, WEIGHT, C_IN, C_NOISE, E_X, E_F, LABEL, EXTRA, INPUTS = EXTRA + SF_OBJECTIVE_EXTRA };
+enum { XT, POSITION, Z, PROBE, AUGMENT, WEIGHT, C_IN, C_NOISE, E_X, E_F, LABEL, EXTRA, INPUTS = EXTRA + SF_OBJECTIVE_EXTRA };
 
 struct sf_batch {
 	sf_ctx *ctx;
@@ -17,10 +17,16 @@ struct sf_batch {
 	sf_plan *plan;
 	sf_loss l;
 	sf_draw draw;
-	int64_t shards, rows, blocks, probes;
+	sf_run run;         /* n, shards, parts, and the part at hand */
+	int64_t room, base; /* samples of the largest part; the first one of the part at hand */
+	int64_t rows, blocks, probes, extras, reference, augments;
 	double *x0, *label; /* (rows,size), (rows) */
+	double *augment;    /* (rows,augments); NULL: none */
 	void *in[INPUTS];   /* of the plan's type; NULL where the graph has no such input */
 	void *loss, *grad;
+	double sum;         /* of the losses of a step's parts so far */
+	double bytes;       /* of all arrays */
+	int taking, bad;    /* allocate: counts alone; memory ran out */
 };
 
 static sf_var variable(const sf_loss *l, int which)
@@ -30,6 +36,7 @@ static sf_var variable(const sf_loss *l, int which)
 	case POSITION: return l->v.position;
 	case Z: return l->z;
 	case PROBE: return l->probe;
+	case AUGMENT: return l->v.augment;
 	case WEIGHT: return l->weight;
 	case C_IN: return l->v.c_in;
 	case C_NOISE: return l->v.c_noise;
@@ -40,64 +47,143 @@ static sf_var variable(const sf_loss *l, int which)
 	}
 }
 
-/* Allocates count x size numbers into *p; a failure shows in *bad. */
-static void take(void *p, int64_t count, int64_t size, size_t element, int *bad)
+/* Numbers of a sample. */
+static int64_t numbers(const sf_batch *b, int which)
+{
+	switch (which) {
+	case PROBE: return b->probes * b->draw.size;
+	case AUGMENT: return b->augments;
+	default: return which <= Z ? b->draw.size : 1;
+	}
+}
+
+/* Counts, and once it is time allocates, count x size numbers into *p. */
+static void take(sf_batch *b, void *p, int64_t count, int64_t size, size_t element)
 {
 	size_t n;
 	void *made = NULL;
 
+	b->bytes += (double)count * (double)size * (double)element;
+	if (!b->taking)
+		return;
 	if (sf_mul_size((size_t)count, (size_t)size, &n) == 0)
 		made = sf_alloc(n ? n : 1, element);
-	*bad |= !made;
+	b->bad |= !made;
 	memcpy(p, &made, sizeof made); /* any pointer to an object */
 }
 
-static int allocate(sf_batch *b, int extras)
+static void take_all(sf_batch *b)
 {
 	size_t e = b->type == SF_F32 ? sizeof(float) : sizeof(double), num = sizeof(double);
 	sf_draw *d = &b->draw;
-	int64_t n = d->n, i;
-	int bad = 0;
+	int64_t n = b->room, i;
 
-	take(&b->x0, b->rows, d->size, num, &bad);
-	take(&b->label, b->rows, 1, num, &bad);
-	take(&d->t, n, 1, num, &bad);
-	take(&d->coef, n, 1, sizeof *d->coef, &bad);
-	take(&d->weight, n, 1, num, &bad);
-	take(&d->xt, n, b->blocks * d->size, num, &bad);
-	take(&d->z, n, d->size, num, &bad);
+	b->bytes = 0;
+	take(b, &b->x0, b->rows, d->size, num);
+	take(b, &b->label, b->rows, 1, num);
+	if (b->augments)
+		take(b, &b->augment, b->rows, b->augments, num);
+	take(b, &d->t, n, 1, num);
+	take(b, &d->coef, n, 1, sizeof *d->coef);
+	take(b, &d->weight, n, 1, num);
+	take(b, &d->xt, n, b->blocks * d->size, num);
+	take(b, &d->z, n, d->size, num);
 	if (b->probes)
-		take(&d->probe, n, b->probes * d->size, num, &bad);
-	for (i = 0; i < extras; i++)
-		take(&d->extra[i], n, 1, num, &bad);
+		take(b, &d->probe, n, b->probes * d->size, num);
+	for (i = 0; i < b->extras; i++)
+		take(b, &d->extra[i], n, 1, num);
 	for (i = 0; i < INPUTS; i++)
 		if (variable(&b->l, (int)i) != SF_NOVAR)
-			take(&b->in[i], n, i == PROBE ? b->probes * d->size : i <= Z ? d->size : 1, e, &bad);
-	take(&b->loss, n, 1, e, &bad);
-	take(&b->grad, sf_param_total(b->g), 1, e, &bad);
-	if (bad)
-		return sf_fail(b->ctx, SF_ENOMEM, "training: out of memory for a batch of %lld samples of %lld numbers",
-		               (long long)n, (long long)d->size);
-	for (i = 0; i < b->rows; i++)
-		b->label[i] = -1;
-	d->x0 = b->x0;
-	d->label = b->label;
+			take(b, &b->in[i], n, numbers(b, (int)i), e);
+	take(b, &b->loss, n, 1, e);
+	take(b, &b->grad, sf_param_total(b->g), 1, e);
+}
+
+/* What is planned: the loss, then one gradient a parameter. (np) and (np + 1); freed by the caller. */
+static int gradients(sf_ctx *ctx, sf_graph *g, sf_var loss, sf_var **out)
+{
+	int np = sf_param_count(g), i, rc;
+	sf_var *wrt = sf_alloc((size_t)np + 1, sizeof *wrt);
+
+	*out = sf_alloc((size_t)np + 1, sizeof **out);
+	if (!wrt || !*out) {
+		sf_free(wrt);
+		return sf_fail(ctx, SF_ENOMEM, "training: out of memory");
+	}
+	for (i = 0; i < np; i++)
+		wrt[i] = sf_param_get(g, i)->var;
+	**out = loss;
+	rc = sf_grad(g, loss, wrt, np, *out + 1);
+	sf_free(wrt);
+	return rc;
+}
+
+static int open_graph(sf_batch *b, const sf_objective *o, const sf_model *m, const sf_batch_how *how)
+{
+	sf_var *var = NULL;
+	int rc;
+
+	SF_TRY(sf_graph_new(m->ctx, sf_objective_order(o, m), &b->g));
+	sf_graph_recompute(b->g, how->recompute);
+	SF_TRY(sf_objective_build(o, m, b->g, how->train, &b->l));
+	rc = gradients(m->ctx, b->g, b->l.loss, &var);
+	if (rc == 0)
+		rc = sf_plan_layout(b->g, var, sf_param_count(b->g) + 1, b->type, (how->n + how->shards - 1) / how->shards,
+		                    &b->plan);
+	sf_free(var);
+	return rc;
+}
+
+int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *how, sf_batch **out)
+{
+	int64_t parts = how->parts > 1 ? how->parts : 1, n, first;
+	sf_batch *b;
+	int rc;
+
+	*out = NULL;
+	if (how->n < 1 || how->shards < 1 || how->shards > how->n)
+		return sf_fail(m->ctx, SF_ERANGE, "a batch of %lld samples in %lld shards", (long long)how->n,
+		               (long long)how->shards);
+	if (parts > how->shards)
+		return sf_fail(m->ctx, SF_ERANGE, "a batch of %lld shards in %lld parts; expected at most %lld, one a shard",
+		               (long long)how->shards, (long long)parts, (long long)how->shards);
+	b = sf_alloc(1, sizeof *b);
+	if (!b)
+		return sf_fail(m->ctx, SF_ENOMEM, "training: out of memory");
+	b->ctx = m->ctx;
+	b->type = m->type;
+	b->run.n = how->n;
+	b->run.shards = how->shards;
+	b->run.parts = parts;
+	b->blocks = sf_process_blocks(m->process);
+	b->probes = sf_objective_probes(o);
+	b->extras = sf_objective_extras(o);
+	b->reference = sf_objective_reference(o);
+	b->augments = m->augments;
+	for (; b->run.part < parts; b->run.part++) {
+		n = sf_run_samples(&b->run, &first);
+		b->room = n > b->room ? n : b->room;
+	}
+	b->run.part = 0;
+	b->rows = !b->reference ? b->room : how->n > b->reference ? how->n : b->reference;
+	b->draw.batch = how->n;
+	b->draw.size = m->size;
+	rc = open_graph(b, o, m, how);
+	if (rc < 0) {
+		sf_batch_free(b);
+		return rc;
+	}
+	take_all(b);
+	*out = b;
 	return SF_OK;
 }
 
-/* Outputs: the loss, then one gradient a parameter, straight into the flat buffer. */
-static int plan(sf_batch *b, sf_var *wrt, sf_var *out, int extras)
+/* Gradients go straight into the flat buffer. */
+static int bind(sf_batch *b)
 {
-	int64_t n = b->draw.n;
 	size_t e = b->type == SF_F32 ? sizeof(float) : sizeof(double);
 	int np = sf_param_count(b->g), i;
 
-	for (i = 0; i < np; i++)
-		wrt[i] = sf_param_get(b->g, i)->var;
-	out[0] = b->l.loss;
-	SF_TRY(sf_grad(b->g, b->l.loss, wrt, np, out + 1));
-	SF_TRY(sf_plan_new(b->g, out, np + 1, b->type, (n + b->shards - 1) / b->shards, &b->plan));
-	SF_TRY(allocate(b, extras));
 	for (i = 0; i < INPUTS; i++)
 		if (b->in[i])
 			SF_TRY(sf_plan_bind(b->plan, variable(&b->l, i), b->in[i]));
@@ -107,49 +193,59 @@ static int plan(sf_batch *b, sf_var *wrt, sf_var *out, int extras)
 	return SF_OK;
 }
 
-int sf_batch_new(const sf_objective *o, const sf_model *m, int64_t n, int64_t shards, int train, sf_batch **out)
+int sf_batch_open(sf_batch *b)
 {
-	int64_t reference = sf_objective_reference(o);
-	sf_batch *b;
-	sf_var *wrt = NULL, *var = NULL;
-	int rc;
+	int64_t i;
 
-	*out = NULL;
-	if (n < 1 || shards < 1 || shards > n)
-		return sf_fail(m->ctx, SF_ERANGE, "a batch of %lld samples in %lld parts", (long long)n, (long long)shards);
-	b = sf_alloc(1, sizeof *b);
-	if (!b)
-		return sf_fail(m->ctx, SF_ENOMEM, "training: out of memory");
-	b->ctx = m->ctx;
-	b->type = m->type;
-	b->shards = shards;
-	b->blocks = sf_process_blocks(m->process);
-	b->probes = sf_objective_probes(o);
-	b->rows = n > reference ? n : reference;
-	b->draw.n = b->draw.batch = n;
-	b->draw.size = m->size;
-	rc = sf_graph_new(m->ctx, sf_objective_order(o, m), &b->g);
-	if (rc == 0)
-		rc = sf_objective_build(o, m, b->g, train, &b->l);
-	if (rc == 0) {
-		size_t np = (size_t)sf_param_count(b->g) + 1;
-
-		wrt = sf_alloc(np, sizeof *wrt);
-		var = sf_alloc(np, sizeof *var);
-		rc = wrt && var ? plan(b, wrt, var, sf_objective_extras(o))
-		                : sf_fail(m->ctx, SF_ENOMEM, "training: out of memory");
-	}
-	if (rc == 0 && reference) {
+	if (b->taking)
+		return SF_OK;
+	SF_TRY(sf_plan_take(b->plan));
+	b->taking = 1;
+	take_all(b);
+	if (b->bad)
+		return sf_fail(b->ctx, SF_ENOMEM, "training: out of memory for a batch of %lld samples of %lld numbers",
+		               (long long)b->room, (long long)b->draw.size);
+	for (i = 0; i < b->rows; i++)
+		b->label[i] = -1;
+	if (b->reference) {
 		b->draw.nref = b->rows;
 		b->draw.ref = b->x0;
 		b->draw.ref_label = b->label;
+		b->draw.ref_augment = b->augment;
 	}
-	sf_free(wrt);
-	sf_free(var);
-	if (rc < 0)
-		sf_batch_free(b);
-	else
-		*out = b;
+	SF_TRY(bind(b));
+	return sf_batch_part(b, 0);
+}
+
+int sf_batch_part(sf_batch *b, int64_t part)
+{
+	sf_draw *d = &b->draw;
+
+	if (part < 0 || part >= b->run.parts)
+		return sf_fail(b->ctx, SF_ERANGE, "part %lld of a batch of %lld parts", (long long)part, (long long)b->run.parts);
+	b->run.part = part;
+	d->n = sf_run_samples(&b->run, &b->base);
+	d->first = (uint64_t)b->base;
+	d->x0 = b->x0 + (b->reference ? b->base * d->size : 0);
+	d->label = b->label + (b->reference ? b->base : 0);
+	d->augment = b->augments ? b->augment + (b->reference ? b->base * b->augments : 0) : NULL;
+	return SF_OK;
+}
+
+int sf_batch_new(const sf_objective *o, const sf_model *m, int64_t n, int64_t shards, int train, sf_batch **out)
+{
+	sf_batch_how how;
+	int rc;
+
+	memset(&how, 0, sizeof how);
+	how.n = n;
+	how.shards = shards;
+	how.train = train;
+	rc = sf_batch_plan(o, m, &how, out);
+	if (rc == 0 && (rc = sf_batch_open(*out)) < 0) {
+		sf_batch_free(*out);
+		*out = NULL;
+	}
 	return rc;
 }
 
@@ -163,6 +259,7 @@ void sf_batch_free(sf_batch *b)
 	sf_graph_free(b->g);
 	sf_free(b->x0);
 	sf_free(b->label);
+	sf_free(b->augment);
 	sf_free(b->draw.t);
 	sf_free(b->draw.coef);
 	sf_free(b->draw.weight);
@@ -189,7 +286,12 @@ int64_t sf_batch_data(const sf_batch *b, double **x, double **label)
 		*x = b->x0;
 	if (label)
 		*label = b->label;
-	return b->rows;
+	return b->reference ? b->rows : b->draw.n;
+}
+
+double *sf_batch_augment(sf_batch *b)
+{
+	return b->augment;
 }
 
 /* ---- running ---- */
@@ -219,7 +321,7 @@ static int drops_label(const sf_draw *d, int64_t i)
 
 static void put_sample(const sf_batch *b, int64_t i)
 {
-	static const double none = -1;
+	static const double none = -1, zero = 0;
 	const sf_draw *d = &b->draw;
 	int64_t size = d->size, k;
 	const double *u = d->xt + i * b->blocks * size;
@@ -229,6 +331,8 @@ static void put_sample(const sf_batch *b, int64_t i)
 	put(b, Z, i * size, size, d->z + i * size);
 	if (b->probes)
 		put(b, PROBE, i * b->probes * size, b->probes * size, d->probe + i * b->probes * size);
+	for (k = 0; k < b->augments; k++)
+		put(b, AUGMENT, i * b->augments + k, 1, d->augment ? d->augment + i * b->augments + k : &zero);
 	put(b, WEIGHT, i, 1, d->weight + i);
 	put(b, C_IN, i, 1, &d->coef[i].c_in);
 	put(b, C_NOISE, i, 1, &d->coef[i].c_noise);
@@ -259,25 +363,25 @@ int sf_batch_run(sf_batch *b, const void *params, double *loss)
 {
 	const sf_draw *d = &b->draw;
 	struct job j = {NULL, 0};
-	double sum = 0;
 	int64_t i;
-	sf_run run;
+	sf_run run = b->run;
 
 	j.b = b;
 	j.tile = d->size < 64 ? 64 : 1;
 	SF_TRY(sf_parallel(b->ctx, (d->n + j.tile - 1) / j.tile, put_tile, &j));
-	memset(&run, 0, sizeof run);
-	run.n = d->n;
-	run.shards = b->shards;
+	if (run.parts == 1)
+		run.n = d->n;
 	run.seed = d->seed;
 	run.step = d->step;
-	run.first_sample = d->first;
+	run.first_sample = d->first - (uint64_t)b->base;
 	SF_TRY(sf_plan_bind_params(b->plan, params));
 	SF_TRY(sf_plan_run(b->plan, &run));
-	for (i = 0; loss && i < d->n; i++)
-		sum += b->type == SF_F32 ? (double)((const float *)b->loss)[i] : ((const double *)b->loss)[i];
+	if (run.part == 0)
+		b->sum = 0;
+	for (i = 0; i < d->n; i++)
+		b->sum += b->type == SF_F32 ? (double)((const float *)b->loss)[i] : ((const double *)b->loss)[i];
 	if (loss)
-		*loss = sum / (double)d->n;
+		*loss = b->sum / (double)(b->base + d->n);
 	return SF_OK;
 }
 
@@ -294,6 +398,21 @@ void *sf_batch_gradient(const sf_batch *b)
 const sf_graph *sf_batch_graph(const sf_batch *b)
 {
 	return b->g;
+}
+
+int64_t sf_batch_shards(const sf_batch *b)
+{
+	return b->run.shards;
+}
+
+int64_t sf_batch_parts(const sf_batch *b)
+{
+	return b->run.parts;
+}
+
+double sf_batch_bytes(const sf_batch *b)
+{
+	return b->bytes;
 }
 
 void sf_batch_describe(const sf_batch *b, sf_plan_info *info)

@@ -9,7 +9,9 @@
  * bit for bit, n the whole data set the exact posterior mean. What it takes is that the source is in the batch once
  * and that the others are drawn as it was; source=false leaves it out, an importance-sampling estimate with a bias
  * of order 1/n. With a conditional model only the rows of the source's own label count, as other classes have other
- * scores.
+ * scores; with augmented data only those that were augmented as the source was, which are those with the same augmentation labels:
+ * at EDM's
+ * probability of 0.12 three sources of five have such rows, for the others this is DSM.
  *
  * n = 256 is the batch of the two-dimensional presets, where nothing is read for the reference alone; the authors'
  * code takes 4096 where it is not told, and 1024 for the networks it offers. Cost: n d multiplications a sample.
@@ -56,6 +58,19 @@ static int accepts(const void *state, sf_ctx *ctx, const sf_model *m)
 	return SF_OK;
 }
 
+/* Whether rows of the reference are draws from one density, that of what the network is told. */
+static int alike(const sf_model *m, const sf_draw *d, int64_t row, int64_t own)
+{
+	int k;
+
+	if (m->classes > 0 && d->ref_label[row] != d->ref_label[own])
+		return 0;
+	for (k = 0; d->ref_augment && k < m->augments; k++)
+		if (d->ref_augment[row * m->augments + k] != d->ref_augment[own * m->augments + k])
+			return 0;
+	return 1;
+}
+
 /* Goes through n rows of the reference batch, in turn from the sample's own on. Until the end x_t's place holds the sum. */
 static double draw(const void *state, const sf_model *m, const sf_draw *d, int64_t i)
 {
@@ -72,7 +87,7 @@ static double draw(const void *state, const sf_model *m, const sf_draw *d, int64
 	for (k = st->source ? 0 : 1; k < reference(st); k++) {
 		int64_t row = (own + k) % d->nref;
 
-		if (m->classes == 0 || d->ref_label[row] == d->ref_label[own])
+		if (alike(m, d, row, own))
 			sf_stable_add(&a, d->ref + row * d->size);
 	}
 	for (j = 0; j < d->size; j++) {

@@ -76,13 +76,15 @@ int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, in
 {
 	const void *record = o->object.cls; /* the head is its first member */
 	const sf_objective_class *cls = record;
-	int64_t probes = sf_objective_probes(o) * m->size;
+	int64_t probes = sf_objective_probes(o) * m->size, augments = m->augments;
 	char name[16];
 	int i;
 
 	SF_TRY(sf_objective_accepts(o, m));
 	sf_model_vars_init(&l->v);
 	l->v.x = sf_input(g, "xt", 1, m->rank, m->dim);
+	if (m->augments > 0)
+		l->v.augment = sf_input(g, "augment", 1, 1, &augments);
 	l->z = sf_input(g, "z", 1, m->rank, m->dim);
 	l->weight = sf_input(g, "weight", 1, 0, NULL);
 	for (i = 0; i < SF_OBJECTIVE_EXTRA; i++) {

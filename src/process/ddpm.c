@@ -3,25 +3,32 @@
  *     x_i = sqrt(1 - beta_i) x_{i-1} + sqrt(beta_i) z,   beta_i = (beta_min + i/(N-1) (beta_max - beta_min))/N,
  *     alpha_i^2 = abar_i = prod_(j <= i) (1 - beta_j),   sigma_i^2 = 1 - abar_i,   prior N(0, 1).
  *
+ * and with schedule=cosine iDDPM's, sigma_i/alpha_i = u_{N-1-i} of levels.c (no betas then).
+ *
  * Ho, Jain, Abbeel 2020 (2006.11239), section 4: 1000 levels, beta 1e-4 to 0.02, which is 0.1 to 20 over N; Song et
- * al. 2021 (2011.13456), appendices B and C. Between the levels B(t) = -ln abar is linear, so that the process is
- * VP with a rate beta(t) = B'(t) that is constant from level to level, and has every closed form of VP at every t.
- * As for ve, the noise of level 0 is there at t = 0: alpha and sigma are those given the data, Phi(0,t) and beta
- * begin after that noise. Known answers (1000 levels): abar_0 = 0.9999, abar_99 = 0.89701814567496, abar_999 =
- * 4.03582976537569e-05, sigma_499 = 0.959902472711797.
+ * al. 2021 (2011.13456), appendices B and C; Nichol and Dhariwal 2021 (2102.09672). Between the levels B(t) = -ln abar is
+ * linear, so that the process is VP with a rate beta(t) = B'(t) that is constant from level to level, and has every closed
+ * form of VP at every t. As for ve, the noise of level 0 is there at t = 0: alpha and sigma are those given the data,
+ * Phi(0,t) and beta begin after that noise. Known answers (1000 levels): abar_0 = 0.9999, abar_99 = 0.89701814567496,
+ * abar_999 = 4.03582976537569e-05, sigma_499 = 0.959902472711797; cosine: sigma_499/alpha_499 = 1.01238954.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "process/beta.h"
+
+enum { LINEAR, COSINE };
 
 typedef struct ddpm {
 	sf_beta beta; /* the first member, as its options want */
 	int64_t levels;
+	int schedule;
 	double *B; /* -ln abar_i */
 } ddpm;
 
 static const sf_opt options[] = {
 	SF_BETA_OPTIONS,
-	{"levels", "noise levels N; level i has the variance beta(i/(N-1))/N", SF_OPT_INT, offsetof(ddpm, levels), "1000", 2,
+	{"levels", "noise levels N; in a line, level i adds the variance beta(i/(N-1))/N", SF_OPT_INT, offsetof(ddpm, levels), "1000", 2,
 	 100000, NULL},
+	{"schedule", "beta(t) rising in a line from beta-min to beta-max, or iDDPM's levels", SF_OPT_CHOICE,
+	 offsetof(ddpm, schedule), "linear", 0, 0, "linear|cosine"},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL}};
 
 static int init(void *st, sf_ctx *ctx)
@@ -31,13 +38,19 @@ static int init(void *st, sf_ctx *ctx)
 	int64_t i;
 
 	SF_TRY(sf_beta_check(&s->beta, ctx, "ddpm"));
-	if (!(s->beta.max < n))
+	if (s->schedule == LINEAR && !(s->beta.max < n))
 		return sf_fail(ctx, SF_EINVAL, "process 'ddpm': beta-max=%g is not below levels=%lld, so a level keeps nothing",
 		               s->beta.max, (long long)s->levels);
 	s->B = sf_alloc((size_t)s->levels, sizeof *s->B);
 	if (!s->B)
 		return sf_fail(ctx, SF_ENOMEM, "process 'ddpm': out of memory for %lld levels", (long long)s->levels);
 	for (i = 0; i < s->levels; i++) {
+		if (s->schedule == COSINE) {
+			double u = sf_iddpm_level(s->levels, s->levels - 1 - i);
+
+			s->B[i] = log1p(u * u);
+			continue;
+		}
 		sum -= log1p(-sf_beta_at(&s->beta, (double)i / (n - 1)) / n);
 		s->B[i] = sum;
 	}

@@ -30,6 +30,11 @@ void sf_process_noise(const sf_process *p, double t, double c, double *a);
 /* k = 2: the lower factor L (2,2) of u_t's covariance, given x_0 alone or all of u_0 (path.c). */
 void sf_process_factor(const sf_process *p, double t, int given_velocity, double *l);
 
+/* ---- levels.c: iDDPM's noise levels sigma/alpha, number j < levels from the highest on (levels >= 2), and the one that a
+ * ratio is nearest to ---- */
+double sf_iddpm_level(int64_t levels, int64_t j);
+int64_t sf_iddpm_nearest(int64_t levels, double ratio);
+
 /* ---- block.c: k x k symmetric matrices, row-major, k = 1 or 2 ---- */
 /* Lower Cholesky factor; a pivot that rounding made negative counts as 0. */
 void sf_block_cholesky(int k, const double *a, double *l);

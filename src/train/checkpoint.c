@@ -1,5 +1,5 @@
-/* checkpoint.c: weights, moving average and Adam's moments as a safetensors file; tensors "param.NAME", "ema.NAME",
- * "adam.m.NAME", "adam.v.NAME".
+/* checkpoint.c: weights, moving averages and Adam's moments as a safetensors file; tensors "param.NAME", "ema.NAME",
+ * "adam.m.NAME", "adam.v.NAME", and "ema1.NAME", "ema2.NAME", ... of further averages.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 #include "train/meta.h"
@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KINDS = 4 };
-static const char *const prefixes[KINDS] = {"param.", "ema.", "adam.m.", "adam.v."};
+enum { PARAM, EMA, M, V, MORE, KINDS = MORE + SF_AVERAGES - 1 };
+static const char *const prefixes[KINDS] = {"param.", "ema.", "adam.m.", "adam.v.", "ema1.", "ema2.", "ema3.", "ema4.",
+                                            "ema5.", "ema6.", "ema7."};
 
 static void *buffer(const sf_state *st, int kind)
 {
-	void *const all[KINDS] = {st->param, st->ema, st->m, st->v};
+	void *const all[MORE] = {st->param, st->ema, st->m, st->v};
 
-	return all[kind];
+	return kind < MORE ? all[kind] : st->more[kind - MORE];
 }
 
 static size_t width(sf_dtype type)
@@ -31,6 +32,7 @@ int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st)
 	memset(st, 0, sizeof *st);
 	st->type = type;
 	st->total = total;
+	st->averages = 1;
 	st->param = sf_alloc((size_t)total, e);
 	st->ema = sf_alloc((size_t)total, e);
 	st->m = sf_alloc((size_t)total, e);
@@ -41,8 +43,26 @@ int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st)
 	return sf_fail(ctx, SF_ENOMEM, "out of memory for %lld parameters", (long long)total);
 }
 
+int sf_state_averages(sf_ctx *ctx, sf_state *st, int n)
+{
+	if (n < 1 || n > SF_AVERAGES)
+		return sf_fail(ctx, SF_ERANGE, "%d averages of the weights; expected 1 to %d", n, SF_AVERAGES);
+	for (; st->averages < n; st->averages++) {
+		void *e = sf_alloc((size_t)st->total, width(st->type));
+
+		if (!e)
+			return sf_fail(ctx, SF_ENOMEM, "out of memory for %lld parameters", (long long)st->total);
+		st->more[st->averages - 1] = e;
+	}
+	return SF_OK;
+}
+
 void sf_state_free(sf_state *st)
 {
+	int i;
+
+	for (i = 0; i < SF_AVERAGES - 1; i++)
+		sf_free(st->more[i]);
 	sf_free(st->param);
 	sf_free(st->ema);
 	sf_free(st->m);
@@ -108,6 +128,7 @@ static void shape_text(int rank, const int64_t *dim, char *out, size_t size)
 		snprintf(out, size, "scalar");
 }
 
+/* Checks, and leaves the numbers in `out`. */
 static int read_one(const sf_setup *s, const char *path, const sf_tensors *file, const char *name,
                     const sf_param_info *p, sf_dtype type, void *out)
 {
@@ -134,21 +155,29 @@ static int read_one(const sf_setup *s, const char *path, const sf_tensors *file,
 	return SF_OK;
 }
 
-/* A file with more weights than the network has belongs to another one. */
-static int read_all(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file, sf_state *st)
+/* Every tensor that `st` has room for: into `to` each, or where that is NULL into the state. */
+static int read_tensors(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file,
+                        const sf_state *st, void *to)
 {
 	int np = sf_param_count(g), i, k;
 	char name[256];
 
-	SF_TRY(sf_meta_check(s->ctx, path, file));
 	for (k = 0; k < KINDS; k++)
 		for (i = 0; buffer(st, k) && i < np; i++) {
 			const sf_param_info *p = sf_param_get(g, i);
 
 			snprintf(name, sizeof name, "%s%s", prefixes[k], p->name);
 			SF_TRY(read_one(s, path, file, name, p, st->type,
-			                (char *)buffer(st, k) + (size_t)p->offset * width(st->type)));
+			                to ? to : (char *)buffer(st, k) + (size_t)p->offset * width(st->type)));
 		}
+	return SF_OK;
+}
+
+/* A file with more weights than the network has belongs to another one. */
+static int no_others(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file)
+{
+	int np = sf_param_count(g), i, k;
+
 	for (i = 0; i < file->n; i++) {
 		const char *full = file->tensor[i].name;
 
@@ -159,56 +188,66 @@ static int read_all(const sf_setup *s, const sf_graph *g, const char *path, cons
 		if (k == np)
 			return mismatch(s, path, file, full, "is not of this network");
 	}
-	return sf_meta_progress(s->ctx, path, file, st);
+	return SF_OK;
+}
+
+/* Twice over the file: once into a place of its own, so that the state changes only where nothing can fail. */
+static int read_all(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file, sf_state *st)
+{
+	int64_t most = 1;
+	void *place;
+	int i, rc;
+
+	SF_TRY(sf_meta_check(s->ctx, path, file));
+	SF_TRY(sf_meta_conditioning(s, path, file));
+	for (i = 0; i < sf_param_count(g); i++)
+		most = sf_param_get(g, i)->shape.size > most ? sf_param_get(g, i)->shape.size : most;
+	place = sf_alloc((size_t)most, width(st->type));
+	if (!place)
+		return sf_fail(s->ctx, SF_ENOMEM, "%s: out of memory", path);
+	rc = read_tensors(s, g, path, file, st, place);
+	sf_free(place);
+	SF_TRY(rc);
+	SF_TRY(no_others(s, g, path, file));
+	SF_TRY(sf_meta_progress(s->ctx, path, file, st)); /* all or nothing */
+	return read_tensors(s, g, path, file, st, NULL);
 }
 
 int sf_checkpoint_load(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st)
 {
-	void **to[KINDS];
 	sf_tensors file;
-	sf_state fresh;
-	int k, rc;
+	int rc;
 
 	if (st->total != sf_param_total(g))
 		return sf_fail(s->ctx, SF_EINVAL, "%s: the state holds %lld numbers, the graph %lld", path,
 		               (long long)st->total, (long long)sf_param_total(g));
 	SF_TRY(sf_tensors_read(s->ctx, path, &file));
-	rc = sf_state_new(s->ctx, st->type, st->total, &fresh);
-	if (rc == 0) {
-		void *const has[KINDS] = {st->param, st->ema, st->m, st->v};
-
-		to[0] = &fresh.param;
-		to[1] = &fresh.ema;
-		to[2] = &fresh.m;
-		to[3] = &fresh.v;
-		for (k = 0; k < KINDS; k++)
-			if (!has[k]) {
-				sf_free(*to[k]);
-				*to[k] = NULL;
-			}
-		rc = read_all(s, g, path, &file, &fresh);
-		for (k = 0; rc == 0 && k < KINDS; k++)
-			if (has[k])
-				memcpy(has[k], *to[k], (size_t)st->total * width(st->type));
-		if (rc == 0) {
-			st->step = fresh.step;
-			st->loss_sum = fresh.loss_sum;
-			st->loss_n = fresh.loss_n;
-		}
-		sf_state_free(&fresh);
-	}
+	rc = read_all(s, g, path, &file, st);
 	sf_tensors_free(&file);
 	return rc;
 }
 
-int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params)
+int sf_checkpoint_resume(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st)
+{
+	sf_tensors file;
+	int rc;
+
+	SF_TRY(sf_tensors_read(s->ctx, path, &file));
+	rc = sf_averages_check(s->ctx, sf_config_settings(s->config), path, &file);
+	if (rc == 0)
+		rc = read_all(s, g, path, &file, st);
+	sf_tensors_free(&file);
+	return rc;
+}
+
+/* One kind of weights from an open file. */
+static int weights(const sf_setup *s, const char *path, const sf_tensors *file, int kind, void **params)
 {
 	sf_model_vars v;
 	sf_graph *g;
 	sf_state st;
 	int rc;
 
-	*params = NULL;
 	memset(&st, 0, sizeof st);
 	SF_TRY(sf_graph_new(s->ctx, 1, &g));
 	sf_model_vars_init(&v);
@@ -218,8 +257,11 @@ int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params
 	if (rc == 0) {
 		void *w = sf_alloc((size_t)st.total, width(st.type));
 
-		*(raw ? &st.param : &st.ema) = w;
-		rc = w ? sf_checkpoint_load(s, g, path, &st) : sf_fail(s->ctx, SF_ENOMEM, "%s: out of memory", path);
+		if (kind < MORE)
+			*(kind == PARAM ? &st.param : &st.ema) = w;
+		else
+			st.more[kind - MORE] = w;
+		rc = w ? read_all(s, g, path, file, &st) : sf_fail(s->ctx, SF_ENOMEM, "%s: out of memory", path);
 		if (rc == 0)
 			*params = w;
 		else
@@ -227,6 +269,28 @@ int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params
 	}
 	sf_graph_free(g);
 	return rc;
+}
+
+int sf_setup_weights_of(const sf_setup *s, const char *path, const char *name, void **params)
+{
+	int kind = EMA, which = 0, rc = SF_OK;
+	sf_tensors file;
+
+	*params = NULL;
+	SF_TRY(sf_tensors_read(s->ctx, path, &file));
+	if (name && strcmp(name, "raw") == 0)
+		kind = PARAM;
+	else if (name && (rc = sf_averages_find(s->ctx, path, &file, name, &which)) == 0 && which > 0)
+		kind = MORE + which - 1;
+	if (rc == 0)
+		rc = weights(s, path, &file, kind, params);
+	sf_tensors_free(&file);
+	return rc;
+}
+
+int sf_setup_weights(const sf_setup *s, const char *path, int raw, void **params)
+{
+	return sf_setup_weights_of(s, path, raw ? "raw" : NULL, params);
 }
 
 void sf_setup_free_weights(void *params)

@@ -18,16 +18,31 @@ static const sf_opt data[] = {
 	{"flip", "mirror left-right half of the time", SF_OPT_BOOL, AT(data.flip), "false", 0, 0, NULL},
 	{"dequantise", "add uniform noise below one grey level", SF_OPT_BOOL, AT(data.dequantise), "false",
 	 0, 0, NULL},
+	{"augment", "probability of each transform of EDM's augmentation, which the network is told of as 9 labels (src/data/augment.c; "
+	            "0.12 for CIFAR-10, 0.15 for 64x64 faces); 0: none", SF_OPT_DOUBLE, AT(data.augment), "0", 0, 1, NULL},
+	{"augment-kinds", "which transforms: all, or some of x-flip, y-flip, scale, rotate, stretch and translate with colons between "
+	                  "them", SF_OPT_STRING, AT(data.augment_kinds), "all", 0, 0, NULL},
+	{"shape", "what a sample is expected to be, HEIGHTxWIDTHxCHANNELS or NUMBERS: other data are refused, and inspect and "
+	          "import go by it without the data", SF_OPT_STRING, AT(data.shape), "", 0, 0, NULL},
+	{"classes", "labels that go with shape", SF_OPT_INT, AT(data.classes), "0", 0, 1e6, NULL},
 	END};
 static const sf_opt process[] = {
 	{"spec", "forward process (scorefield list process)", SF_OPT_STRING, AT(process.spec), "vp", 0, 0, NULL},
 	END};
 static const sf_opt net[] = {
 	{"spec", "network (scorefield list net)", SF_OPT_STRING, AT(net.spec), "mlp", 0, 0, NULL},
+	{"parameters", "trainable parameters that are expected, such as a published count; other networks are refused; 0: any",
+	 SF_OPT_INT, AT(net.parameters), "0", 0, BIG, NULL},
+	{"source", "who published the network and that count, for inspect to show", SF_OPT_STRING, AT(net.source), "", 0, 0, NULL},
 	END};
 static const sf_opt model[] = {
-	{"parametrisation", "what the network's output stands for: eps, score, x0, v or edm", SF_OPT_STRING,
-	 AT(model.parametrisation), "eps", 0, 0, NULL},
+	{"parametrisation", "what the network's output stands for: eps, score, sigma-score, x0, v, edm, edm-vp, edm-ve, edm-iddpm, "
+	                    "mixed or energy", SF_OPT_STRING, AT(model.parametrisation), "eps", 0, 0, NULL},
+	{"cond", "what the network is told of the noise: 999 t/T, ln(r)/4, ln(r), ln(r/2) with r = sigma/alpha, the number of the "
+	         "noise level, or 999 times the time at which vp has r; auto: by parametrisation and network", SF_OPT_CHOICE,
+	 AT(model.cond), "auto", 0, 0, "auto|time|log4|log|log-half|level|vp-time"},
+	{"levels", "noise levels of cond=level; 0: the process's, for edm-iddpm 1000", SF_OPT_INT, AT(model.levels), "0", 0, 100000,
+	 NULL},
 	{"sigma-data", "standard deviation that edm scales with; 0: that of the data", SF_OPT_DOUBLE,
 	 AT(model.sigma_data), "0", 0, 1e6, NULL},
 	{"precision", "of weights and arithmetic", SF_OPT_CHOICE, AT(model.precision), "float32", 0, 0,
@@ -43,18 +58,31 @@ static const sf_opt train[] = {
 	{"batch", "samples of a step", SF_OPT_INT, AT(train.batch), "128", 1, 1 << 24, NULL},
 	{"shards", "parts the batch is cut into, a power of two; fixes the order of sums, and so the bytes",
 	 SF_OPT_INT, AT(train.shards), "8", 1, 4096, NULL},
+	{"accumulate", "runs that a step is made in, one after the other, each with its part of the shards; at most one a "
+	 "shard. Saves the memory of the batch's arrays and changes no byte", SF_OPT_INT, AT(train.accumulate), "1", 1, 4096,
+	 NULL},
+	{"recompute", "activations that are worked out again for the gradient instead of kept: those within a network's blocks, or "
+	 "those that are cheap (all but products and convolutions); less memory, more work, the same bytes", SF_OPT_CHOICE,
+	 AT(train.recompute), "none", 0, 0, "none|blocks|cheap"},
+	{"memory-check", "refuse to start what needs more memory than this process may have", SF_OPT_BOOL,
+	 AT(train.memory_check), "true", 0, 0, NULL},
 	{"lr", "learning rate", SF_OPT_DOUBLE, AT(train.lr), "0.001", 0, 1e30, NULL},
 	{"beta1", "Adam's decay of the mean", SF_OPT_DOUBLE, AT(train.beta1), "0.9", 0, 0.999999999, NULL},
 	{"beta2", "Adam's decay of the square", SF_OPT_DOUBLE, AT(train.beta2), "0.999", 0, 0.999999999, NULL},
 	{"eps", "Adam's epsilon", SF_OPT_DOUBLE, AT(train.eps), "1e-8", 1e-30, 1, NULL},
 	{"warmup", "updates over which the rate rises from 0 in a line", SF_OPT_INT, AT(train.warmup), "0", 0, BIG,
 	 NULL},
+	{"warmup-images", "the same, counted in images", SF_OPT_INT, AT(train.warmup_images), "0", 0, BIG, NULL},
 	{"clip", "largest norm of the gradient; 0: no clipping", SF_OPT_DOUBLE, AT(train.clip), "1", 0, 1e30, NULL},
-	{"ema", "decay of the moving average of the weights", SF_OPT_DOUBLE, AT(train.ema), "0.999", 0, 1, NULL},
+	{"nonfinite", "stop: a loss or gradient that is not finite ends the run; zero: NaN in the gradient becomes 0 and an "
+	 "infinite number 1e5 of its sign, and the log counts them", SF_OPT_CHOICE, AT(train.nonfinite), "stop", 0, 0,
+	 "stop|zero"},
+	{"ema", "decay of the moving average of the weights; of several (0.999:0.9999) each is an average of its own, the "
+	 "first draws the previews", SF_OPT_LIST, AT(train.ema), "0.999", 0, 1, NULL},
 	{"ema-ramp", "tf: min(ema, (1+n)/(10+n)) after n updates; edm: half-life in images", SF_OPT_CHOICE,
 	 AT(train.ema_ramp), "tf", 0, 0, "none|tf|edm"},
-	{"ema-halflife", "images over which the average forgets half, for ema-ramp=edm", SF_OPT_DOUBLE,
-	 AT(train.ema_halflife), "500000", 1e-8, BIG, NULL},
+	{"ema-halflife", "images over which the average forgets half, for ema-ramp=edm; several as for ema, whose place they "
+	 "take", SF_OPT_LIST, AT(train.ema_halflife), "500000", 1e-8, BIG, NULL},
 	{"label-dropout", "share of the samples that are learned without their label, for guidance", SF_OPT_DOUBLE,
 	 AT(train.label_dropout), "0", 0, 1, NULL},
 	{"seed", "of weights, data order and noise", SF_OPT_INT, AT(train.seed), "0", 0, 9e15, NULL},

@@ -12,22 +12,30 @@
 /* ---- config_keys.c ---- */
 typedef struct sf_settings {
 	struct {
-		char *spec;
+		char *spec, *shape, *augment_kinds;
 		int scale, flip, dequantise;
-		double std;
+		int64_t classes;
+		double std, augment;
 	} data;
 	struct {
 		char *spec;
-	} process, net, objective;
+	} process, objective;
+	struct {
+		char *spec, *source;
+		int64_t parameters; /* 0: any number */
+	} net;
 	struct {
 		char *parametrisation;
 		double sigma_data; /* 0: the data's standard deviation */
-		int precision, conditional;
+		int precision, conditional, cond; /* cond: SF_COND_... */
+		int64_t levels; /* of cond=level; 0: see sf_param_coef */
 	} model;
 	struct {
-		int64_t steps, batch, shards, seed, warmup, log_every, checkpoint_every, sample_every, keep;
-		double lr, beta1, beta2, eps, clip, ema, ema_halflife, label_dropout;
-		int ema_ramp, events;
+		int64_t steps, batch, shards, accumulate, seed, warmup, warmup_images, log_every, checkpoint_every, sample_every,
+		        keep;
+		double lr, beta1, beta2, eps, clip, label_dropout;
+		sf_list ema, ema_halflife;
+		int ema_ramp, events, recompute, nonfinite, memory_check;
 	} train;
 	struct {
 		char *sampler, *grid;
@@ -36,6 +44,7 @@ typedef struct sf_settings {
 } sf_settings;
 enum { SF_SET_SCALE_AUTO, SF_SET_SCALE_NONE, SF_SET_SCALE_UNIT, SF_SET_SCALE_PM1, SF_SET_SCALE_STANDARD };
 enum { SF_RAMP_NONE, SF_RAMP_TF, SF_RAMP_EDM };
+enum { SF_NONFINITE_STOP, SF_NONFINITE_ZERO };
 
 typedef struct sf_section {
 	const char *name;
@@ -58,27 +67,68 @@ int sf_config_parse(sf_config *c, const char *path, const char *text, size_t siz
 /* All keys, as sf_config_parse reads them. */
 void sf_config_print(const sf_config *c, sf_text *t);
 
-/* ---- optimiser.c: Adam with warm-up, clipping and a moving average ---- */
-/* Of the update that follows `done` earlier ones. */
+/* ---- averages.c: the moving averages of the weights, and what they are called ---- */
+/* Their rates, or with ema-ramp=edm their half-lives. */
+const sf_list *sf_averages(const sf_settings *s);
+/* What the ranges of single keys do not say: one to SF_AVERAGES averages, none twice; one warm-up. */
+int sf_train_check(sf_ctx *ctx, const sf_settings *s);
+/* The first `n` as a checkpoint's metadata has them ("ema": "0.999:0.9999", "ema-ramp": "tf"). */
+void sf_averages_text(const sf_settings *s, int n, sf_text *t);
+const char *sf_averages_ramp(const sf_settings *s);
+/* SF_EMISMATCH unless the file's are the configuration's; files from before they were written are taken. */
+int sf_averages_check(sf_ctx *ctx, const sf_settings *s, const char *path, const sf_tensors *file);
+/* The average that is called `name` in the file's metadata; SF_ENAME. */
+int sf_averages_find(sf_ctx *ctx, const char *path, const sf_tensors *file, const char *name, int *which);
+
+/* ---- optimiser.c: Adam with warm-up, clipping and moving averages ---- */
+/* Of the update that follows `done` earlier ones; the decay of average i. */
 double sf_train_lr(const sf_settings *s, int64_t done);
-double sf_train_ema(const sf_settings *s, int64_t done);
+double sf_train_ema(const sf_settings *s, int i, int64_t done);
 /* Factor on a gradient of this norm. */
 double sf_train_clip(const sf_settings *s, double norm);
 enum { SF_TRAIN_TILE = 8192 }; /* elements */
 /* Euclidean norm: double sums over fixed tiles, added in order. partial: (n/TILE + 1). */
 double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g, double *partial);
+/* NaN becomes 0, an infinite number `most` of its sign; returns how many there were. partial as above. */
+int64_t sf_train_sanitise(const sf_ctx *ctx, sf_dtype type, int64_t n, void *g, double most, double *partial);
+/* Whether all numbers of a state are. */
+int sf_train_finite(const sf_ctx *ctx, const sf_state *st, double *partial);
 /* One update with `grad` times gscale. */
 int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const void *grad, double gscale);
+
+/* ---- shape.c: [data] shape and classes ---- */
+/* What data of that shape look like; SF_EINVAL where the text is none. */
+int sf_shape_assume(sf_ctx *ctx, const sf_settings *set, sf_data_info *info, sf_view *view);
+/* SF_EMISMATCH unless `found` are as [data] shape says; it may say nothing. */
+int sf_shape_check(sf_ctx *ctx, const sf_settings *set, const sf_data_info *found);
 
 /* ---- setup.c ---- */
 /* Reference batches hold every record of the data once at most: SF_ERANGE where there are too few. */
 int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch);
 
+/* ---- limits.c: how much memory there is ---- */
+typedef struct sf_limits {
+	double free, most; /* bytes that this process can have now and at all; 0 where that cannot be told */
+	const char *what;  /* what `most` comes from */
+} sf_limits;
+/* root: "", or the folder that stands for "/". */
+void sf_limits_read(const char *root, sf_limits *l);
+
+/* ---- memory.c ---- */
+/* What a planned batch and its training need; SF_ENOMEM with what would help where that is too much. */
+void sf_memory_of(const sf_setup *s, const sf_batch *b, sf_memory *m);
+int sf_memory_fits(const sf_setup *s, const sf_memory *m, const sf_limits *l);
+
+/* ---- checkpoint.c ---- */
+/* sf_checkpoint_load, of a run whose averages are the configuration's. */
+int sf_checkpoint_resume(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st);
+
 /* ---- step.c: the batch of one step ---- */
-int sf_step_open(const sf_setup *s, sf_batch **b);
-/* Fills in the data of step number `step` (from 0), the reference batch's too. */
+/* Planned; it has no memory until sf_batch_open. */
+int sf_step_plan(const sf_setup *s, sf_batch **b);
+/* Fills in the data of step number `step` (from 0): of the batch's part, or with part 0 the whole reference batch. */
 int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step);
-/* Draws step number `step` (from 0) and runs it: the batch's gradient is that of the sum, *loss the mean. */
+/* Draws step number `step` (from 0) and runs it, part by part: the batch's gradient is that of the sum, *loss the mean. */
 int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss);
 
 /* ---- rundir.c ---- */
@@ -95,7 +145,9 @@ int sf_rundir_open(sf_ctx *ctx, const char *dir, int resume, int64_t step, const
 void sf_rundir_close(sf_rundir *r);
 typedef struct sf_log_line {
 	int64_t step, images;
-	double loss, grad_norm, lr, ema, seconds;
+	double loss, grad_norm, lr, ema[SF_AVERAGES], seconds;
+	int averages;
+	int64_t nonfinite; /* -1: not counted */
 } sf_log_line;
 int sf_rundir_log(sf_rundir *r, const sf_log_line *l);
 /* "DIR/NAME-STEP.EXT" */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char FORMAT[] = "scorefield-checkpoint-1";
+static const char FORMAT[] = "scorefield-checkpoint-1", EXPORT[] = "scorefield-export-1";
 
 static void text(sf_meta *m, const char *key, const char *value)
 {
@@ -41,22 +41,20 @@ static void whole(sf_meta *m, const char *key, int64_t v)
 	text(m, key, s);
 }
 
-int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
+/* Model and data. */
+static void parts(const sf_setup *s, sf_meta *m)
 {
 	const sf_settings *set = sf_config_settings(s->config);
 	char dims[80];
 
-	memset(m, 0, sizeof *m);
-	text(m, "format", FORMAT);
-	whole(m, "step", st->step);
-	number(m, "loss-sum", st->loss_sum);
-	whole(m, "loss-n", st->loss_n);
 	text(m, "net", sf_spec(s->net));
 	text(m, "process", sf_spec(s->process));
 	if (s->objective)
 		text(m, "objective", sf_spec(s->objective));
 	text(m, "data", set->data.spec);
 	text(m, "parametrisation", sf_param_names()[s->model.param]);
+	text(m, "cond", sf_cond_names()[sf_model_cond(&s->model)]);
+	whole(m, "noise-levels", s->model.levels);
 	text(m, "precision", s->type == SF_F32 ? "float32" : "float64");
 	if (s->info.rank == 1)
 		snprintf(dims, sizeof dims, "%lld", (long long)s->info.dim[0]);
@@ -72,11 +70,67 @@ int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
 	number(m, "scale", s->view.scale);
 	number(m, "mean", s->view.mean);
 	number(m, "std", s->view.std);
-	if (m->failed) {
-		sf_meta_free(m);
-		return sf_fail(s->ctx, SF_ENOMEM, "checkpoint: out of memory");
+	number(m, "augment", s->view.augment);
+}
+
+static int made(const sf_setup *s, sf_meta *m)
+{
+	if (!m->failed)
+		return SF_OK;
+	sf_meta_free(m);
+	return sf_fail(s->ctx, SF_ENOMEM, "checkpoint: out of memory");
+}
+
+static void averages(const sf_setup *s, const sf_state *st, sf_meta *m)
+{
+	const sf_settings *set = sf_config_settings(s->config);
+	sf_text t = {NULL, 0, 0, 0};
+
+	sf_averages_text(set, st->averages, &t);
+	m->failed |= t.failed;
+	if (t.s) {
+		text(m, "ema", t.s);
+		text(m, "ema-ramp", sf_averages_ramp(set));
 	}
-	return SF_OK;
+	free(t.s);
+}
+
+int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
+{
+	memset(m, 0, sizeof *m);
+	text(m, "format", FORMAT);
+	whole(m, "step", st->step);
+	number(m, "loss-sum", st->loss_sum);
+	whole(m, "loss-n", st->loss_n);
+	whole(m, "nonfinite", st->nonfinite);
+	averages(s, st, m);
+	parts(s, m);
+	return made(s, m);
+}
+
+int sf_meta_export(const sf_setup *s, int64_t step, const char *map, const char *weights, sf_meta *m)
+{
+	sf_text config = {NULL, 0, 0, 0};
+
+	memset(m, 0, sizeof *m);
+	text(m, "format", "pt"); /* what readers of PyTorch's tensors look for */
+	text(m, "scorefield", EXPORT);
+	whole(m, "step", step);
+	text(m, "map", map);
+	text(m, "weights", weights);
+	parts(s, m);
+	sf_config_print(s->config, &config);
+	m->failed |= config.failed;
+	text(m, "config", config.s ? config.s : "");
+	free(config.s);
+	return made(s, m);
+}
+
+int sf_meta_exported(const sf_tensors *t)
+{
+	const char *is = sf_tensors_meta(t, "scorefield");
+
+	return is && strcmp(is, EXPORT) == 0;
 }
 
 void sf_meta_free(sf_meta *m)
@@ -95,6 +149,22 @@ int sf_meta_check(sf_ctx *ctx, const char *path, const sf_tensors *t)
 	return SF_OK;
 }
 
+int sf_meta_conditioning(const sf_setup *s, const char *path, const sf_tensors *t)
+{
+	const char *cond = sf_tensors_meta(t, "cond"), *levels = sf_tensors_meta(t, "noise-levels");
+	const char *own = sf_cond_names()[sf_model_cond(&s->model)];
+	char n[24];
+
+	if (cond && strcmp(cond, own) != 0)
+		return sf_fail(s->ctx, SF_EMISMATCH, "%s: these weights were trained with [model] cond=%.40s, the model has cond=%s",
+		               path, cond, own);
+	snprintf(n, sizeof n, "%lld", (long long)s->model.levels);
+	if (levels && strcmp(levels, n) != 0)
+		return sf_fail(s->ctx, SF_EMISMATCH, "%s: these weights were trained with [model] levels=%.40s, the model has "
+		               "levels=%s", path, levels, n);
+	return SF_OK;
+}
+
 static int get(sf_ctx *ctx, const char *path, const sf_tensors *t, const char *key, double lo, double hi, double *v)
 {
 	const char *s = sf_tensors_meta(t, key);
@@ -107,14 +177,17 @@ static int get(sf_ctx *ctx, const char *path, const sf_tensors *t, const char *k
 
 int sf_meta_progress(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_state *st)
 {
-	double step, sum, n;
+	double step, sum, n, nonfinite = 0;
 
 	SF_TRY(get(ctx, path, t, "step", 0, 1e15, &step));
 	SF_TRY(get(ctx, path, t, "loss-sum", -1e300, 1e300, &sum));
 	SF_TRY(get(ctx, path, t, "loss-n", 0, 1e15, &n));
+	if (sf_tensors_meta(t, "nonfinite"))
+		SF_TRY(get(ctx, path, t, "nonfinite", 0, 1e15, &nonfinite));
 	st->step = (int64_t)step;
 	st->loss_sum = sum;
 	st->loss_n = (int64_t)n;
+	st->nonfinite = (int64_t)nonfinite;
 	return SF_OK;
 }
 
@@ -141,7 +214,8 @@ static int describe(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_data_
 {
 	double classes, levels;
 
-	SF_TRY(sf_meta_check(ctx, path, t));
+	if (!sf_meta_exported(t))
+		SF_TRY(sf_meta_check(ctx, path, t));
 	SF_TRY(dims(ctx, path, sf_tensors_meta(t, "dim"), info));
 	SF_TRY(get(ctx, path, t, "classes", 0, 1e6, &classes));
 	SF_TRY(get(ctx, path, t, "levels", 0, 1e9, &levels));
@@ -151,6 +225,8 @@ static int describe(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_data_
 	SF_TRY(get(ctx, path, t, "scale", -1e300, 1e300, &view->scale));
 	SF_TRY(get(ctx, path, t, "mean", -1e300, 1e300, &view->mean));
 	SF_TRY(get(ctx, path, t, "std", 0, 1e300, &view->std));
+	if (sf_tensors_meta(t, "augment")) /* files from before there was augmentation have none */
+		SF_TRY(get(ctx, path, t, "augment", 0, 1, &view->augment));
 	info->classes = (int)classes;
 	info->levels = (int)levels;
 	return SF_OK;

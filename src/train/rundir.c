@@ -308,13 +308,19 @@ static void add_number(sf_text *t, const char *key, double v)
 int sf_rundir_log(sf_rundir *r, const sf_log_line *l)
 {
 	sf_text t = {NULL, 0, 0, 0};
-	int bad;
+	char key[16];
+	int bad, i;
 
 	sf_text_add(&t, "{\"step\": %lld, \"images\": %lld", (long long)l->step, (long long)l->images);
 	add_number(&t, "loss", l->loss);
 	add_number(&t, "grad_norm", l->grad_norm);
 	add_number(&t, "lr", l->lr);
-	add_number(&t, "ema", l->ema);
+	for (i = 0; i < l->averages; i++) { /* as the tensors are called */
+		snprintf(key, sizeof key, i ? "ema%d" : "ema", i);
+		add_number(&t, key, l->ema[i]);
+	}
+	if (l->nonfinite >= 0)
+		add_number(&t, "nonfinite", (double)l->nonfinite);
 	add_number(&t, "seconds", l->seconds);
 	sf_text_add(&t, "}\n");
 	bad = t.failed || fwrite(t.s, 1, t.len, r->log) != t.len || fflush(r->log) != 0;

@@ -4,14 +4,24 @@
 #include "train/meta.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static int open_data(sf_setup *s, const sf_settings *set)
 {
+	int rc = sf_data_new(s->ctx, set->data.spec, &s->data);
 	sf_scaling scaling;
 
-	SF_TRY(sf_data_new(s->ctx, set->data.spec, &s->data));
+	if (rc == SF_EIO && *set->data.shape) {
+		char message[SF_MESSAGE_MAX];
+
+		snprintf(message, sizeof message, "%s", sf_ctx_message(s->ctx));
+		return sf_fail(s->ctx, rc, "%.300s; this configuration is for %.40s data, which do not come with scorefield: put "
+		               "them there, or set data.spec", message, set->data.shape);
+	}
+	SF_TRY(rc);
 	s->info = *sf_data_describe(s->data);
+	SF_TRY(sf_shape_check(s->ctx, set, &s->info));
 	switch (set->data.scale) {
 	case SF_SET_SCALE_NONE: scaling = SF_SCALE_NONE; break;
 	case SF_SET_SCALE_UNIT: scaling = SF_SCALE_UNIT; break;
@@ -21,6 +31,14 @@ static int open_data(sf_setup *s, const sf_settings *set)
 	}
 	return sf_view_make(s->data, scaling, set->data.std, set->data.flip, set->data.dequantise,
 	                    (uint64_t)set->train.seed, &s->view);
+}
+
+static int open_augment(sf_setup *s, const sf_settings *set)
+{
+	int kinds;
+
+	SF_TRY(sf_augment_kinds(s->ctx, set->data.augment_kinds, &kinds));
+	return sf_view_set_augment(s->ctx, &s->view, &s->info, set->data.augment, kinds);
 }
 
 static int open_model(sf_setup *s, const sf_settings *set)
@@ -37,6 +55,8 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	m->net = s->net;
 	m->process = s->process;
 	m->sigma_data = set->model.sigma_data > 0 ? set->model.sigma_data : s->view.std;
+	m->cond = set->model.cond;
+	m->levels = set->model.levels;
 	m->rank = s->info.rank;
 	memcpy(m->dim, s->info.dim, sizeof m->dim);
 	m->size = s->info.size;
@@ -47,8 +67,14 @@ static int open_model(sf_setup *s, const sf_settings *set)
 		return sf_fail(s->ctx, SF_EMISMATCH, "[train] label-dropout=%g is for conditional models; [model] conditional is "
 		               "false", set->train.label_dropout);
 	m->classes = set->model.conditional ? s->info.classes : 0;
+	m->augments = s->view.augment > 0 ? SF_AUGMENT_LABELS : 0;
 	SF_TRY(sf_model_check(m));
-	return sf_model_params(m, &s->params, &total);
+	SF_TRY(sf_model_params(m, &s->params, &total));
+	if (set->net.parameters && set->net.parameters != s->params)
+		return sf_fail(s->ctx, SF_EMISMATCH, "network '%s' has %lld parameters, but [net] parameters expects %lld; set "
+		               "net.parameters=0 for another network", set->net.spec, (long long)s->params,
+		               (long long)set->net.parameters);
+	return SF_OK;
 }
 
 int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch)
@@ -71,16 +97,24 @@ static int open_parts(sf_setup *s, int needs, const char *checkpoint)
 {
 	const sf_settings *set = sf_config_settings(s->config);
 
-	if ((needs & SF_SETUP_DATA) || !checkpoint)
-		SF_TRY(open_data(s, set));
-	else
+	int assume = (needs & SF_SETUP_SHAPE) && *set->data.shape, stored = !assume && !(needs & SF_SETUP_DATA) && checkpoint;
+
+	if (assume)
+		SF_TRY(sf_shape_assume(s->ctx, set, &s->info, &s->view));
+	else if (stored)
 		SF_TRY(sf_meta_describe(s->ctx, checkpoint, &s->info, &s->view));
+	else
+		SF_TRY(open_data(s, set));
+	if (!stored)
+		SF_TRY(open_augment(s, set));
 	SF_TRY(open_model(s, set));
 	if (needs & SF_SETUP_OBJECTIVE) {
 		SF_TRY(sf_objective_new(s->ctx, set->objective.spec, &s->objective));
 		SF_TRY(sf_objective_accepts(s->objective, &s->model));
 		if (s->data)
 			SF_TRY(sf_reference_check(s, s->objective, set->train.batch));
+		if (s->data && s->view.augment > 0)
+			SF_TRY(sf_augmenter_new(s->ctx, &s->view, &s->info, &s->augmenter));
 	}
 	if (needs & SF_SETUP_SAMPLER) {
 		SF_TRY(sf_sampler_new(s->ctx, set->sample.sampler, &s->sampler));
@@ -109,6 +143,7 @@ void sf_setup_close(sf_setup *s)
 	sf_grid_free(s->grid);
 	sf_sampler_free(s->sampler);
 	sf_objective_free(s->objective);
+	sf_augmenter_free(s->augmenter);
 	sf_net_free(s->net);
 	sf_process_free(s->process);
 	sf_data_free(s->data);

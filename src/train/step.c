@@ -1,21 +1,33 @@
 /* step.c: the batch of one training step: data, draws, and the run.
  *
  * Step n takes draws n B .. (n+1) B - 1 of the data stream and noise keyed by n, so a step needs nothing of the
- * one before but the weights: a resumed run goes on with the same bytes.
+ * one before but the weights: a resumed run goes on with the same bytes. With [train] accumulate the batch is made in parts,
+ * which the plan's tree of sums puts together; a reference batch is read as a whole with the first.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 
-int sf_step_open(const sf_setup *s, sf_batch **b)
+int sf_step_plan(const sf_setup *s, sf_batch **b)
 {
 	const sf_settings *set = sf_config_settings(s->config);
 	int64_t shards = set->train.shards;
+	sf_batch_how how;
 
 	*b = NULL;
 	if (shards & (shards - 1))
 		return sf_fail(s->ctx, SF_EINVAL, "[train] shards=%lld is not a power of two", (long long)shards);
 	while (shards > set->train.batch)
 		shards /= 2;
-	SF_TRY(sf_batch_new(s->objective, &s->model, set->train.batch, shards, 1, b));
+	if (set->train.accumulate > shards)
+		return sf_fail(s->ctx, SF_ERANGE, "[train] accumulate=%lld is more than the %lld shards that the batch is cut into; "
+		               "expected 1 to %lld, or more shards (train.shards, a power of two up to the batch of %lld)",
+		               (long long)set->train.accumulate, (long long)shards, (long long)shards,
+		               (long long)set->train.batch);
+	how.n = set->train.batch;
+	how.shards = shards;
+	how.parts = set->train.accumulate;
+	how.train = 1;
+	how.recompute = set->train.recompute; /* SF_RECOMPUTE_... */
+	SF_TRY(sf_batch_plan(s->objective, &s->model, &how, b));
 	sf_batch_draw(*b)->seed = (uint64_t)set->train.seed;
 	sf_batch_draw(*b)->label_dropout = set->train.label_dropout;
 	return SF_OK;
@@ -23,8 +35,8 @@ int sf_step_open(const sf_setup *s, sf_batch **b)
 
 struct job {
 	const sf_setup *s;
-	double *x0, *label;
-	int64_t n, rows, size, step, tile; /* rows: 0 without a reference batch */
+	double *x0, *label, *augment; /* NULL: none */
+	int64_t first, n, batch, rows, size, step, tile; /* n of the batch from first on; rows: 0 without a reference batch */
 };
 
 static int read_tile(void *arg, int64_t tile, int worker)
@@ -33,15 +45,17 @@ static int read_tile(void *arg, int64_t tile, int worker)
 	int64_t all = j->rows ? j->rows : j->n, i, end = (tile + 1) * j->tile < all ? (tile + 1) * j->tile : all;
 	const sf_view *v = &j->s->view;
 
-	(void)worker;
 	for (i = tile * j->tile; i < end; i++) {
 		int label = -1;
 
 		if (j->rows)
-			sf_view_reference(v, (uint64_t)j->step, j->n, j->rows, i, j->x0 + i * j->size, &label);
+			sf_view_reference(v, (uint64_t)j->step, j->batch, j->rows, i, j->x0 + i * j->size, &label);
 		else
-			sf_view_draw(v, (uint64_t)(j->step * j->n + i), j->x0 + i * j->size, &label);
+			sf_view_draw(v, (uint64_t)(j->step * j->batch + j->first + i), j->x0 + i * j->size, &label);
 		j->label[i] = label;
+		if (j->augment)
+			sf_augment(j->s->augmenter, worker, sf_view_number((uint64_t)j->step, j->batch, j->rows, j->first + i),
+			           j->x0 + i * j->size, j->augment + i * SF_AUGMENT_LABELS);
 	}
 	return 0;
 }
@@ -49,26 +63,38 @@ static int read_tile(void *arg, int64_t tile, int worker)
 int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 {
 	sf_draw *d = sf_batch_draw(b);
+	sf_ctx team = *s->ctx;
 	struct job j;
 	int64_t rows;
 
 	j.s = s;
+	j.first = (int64_t)d->first;
 	j.n = d->n;
+	j.batch = d->batch;
 	j.rows = d->nref;
 	j.size = d->size;
 	j.step = step;
 	j.tile = d->size < 64 ? 64 : 1;
 	sf_batch_data(b, &j.x0, &j.label);
+	j.augment = s->augmenter ? sf_batch_augment(b) : NULL;
+	if (j.augment && team.threads > sf_augmenter_workers(s->augmenter))
+		team.threads = sf_augmenter_workers(s->augmenter);
 	d->step = (uint32_t)step;
+	if (j.rows && j.first > 0)
+		return SF_OK; /* came with the first part */
 	rows = j.rows ? j.rows : j.n;
-	return sf_parallel(s->ctx, (rows + j.tile - 1) / j.tile, read_tile, &j);
+	return sf_parallel(&team, (rows + j.tile - 1) / j.tile, read_tile, &j);
 }
 
 int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss)
 {
-	sf_draw *d = sf_batch_draw(b);
+	int64_t part;
 
-	SF_TRY(sf_step_read(s, b, step));
-	SF_TRY(sf_objective_draw(s->objective, &s->model, d));
-	return sf_batch_run(b, params, loss);
+	for (part = 0; part < sf_batch_parts(b); part++) {
+		SF_TRY(sf_batch_part(b, part));
+		SF_TRY(sf_step_read(s, b, step));
+		SF_TRY(sf_objective_draw(s->objective, &s->model, sf_batch_draw(b)));
+		SF_TRY(sf_batch_run(b, params, loss));
+	}
+	return SF_OK;
 }

@@ -1,8 +1,9 @@
 /* trainer.c: the loop: draw a batch, run the plan, clip, update, log; checkpoints and previews between steps.
  *
- * The state is the weights, their average, Adam's moments and the number of updates: noise, times and data order are
+ * The state is the weights, their averages, Adam's moments and the number of updates: noise, times and data order are
  * functions of that number, so a run that is stopped and resumed ends in the same bytes as one that was not. A loss
- * or gradient that is not finite stops the run before the update, and nothing is written over.
+ * or gradient that is not finite stops the run before the update, and nothing is written over; with nonfinite=zero the
+ * gradient's numbers are replaced as in EDM's training, and such a loss is left out of the log's mean.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 
@@ -40,9 +41,12 @@ static int start_state(sf_trainer *t, const char *dir, int resume)
 	char path[SF_PATH_MAX];
 	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
 
+	int i;
+
 	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(sf_batch_graph(t->b)), &t->st));
+	SF_TRY(sf_state_averages(t->ctx, &t->st, sf_averages(t->set)->n));
 	if (resume && sf_run_latest(t->ctx, dir, path, sizeof path, &t->saved) == 0) {
-		SF_TRY(sf_checkpoint_load(&t->s, sf_batch_graph(t->b), path, &t->st));
+		SF_TRY(sf_checkpoint_resume(&t->s, sf_batch_graph(t->b), path, &t->st));
 		if (t->st.step > t->set->train.steps)
 			return sf_fail(t->ctx, SF_ERANGE, "%s: is at step %lld, [train] steps is %lld", path,
 			               (long long)t->st.step, (long long)t->set->train.steps);
@@ -51,7 +55,20 @@ static int start_state(sf_trainer *t, const char *dir, int resume)
 	t->saved = -1;
 	sf_param_init(sf_batch_graph(t->b), sf_batch_draw(t->b)->seed, t->s.type, t->st.param);
 	memcpy(t->st.ema, t->st.param, (size_t)t->st.total * e);
+	for (i = 1; i < t->st.averages; i++)
+		memcpy(t->st.more[i - 1], t->st.param, (size_t)t->st.total * e);
 	return SF_OK;
+}
+
+/* Before anything large is taken. */
+static int fits(const sf_trainer *t)
+{
+	sf_memory m;
+	sf_limits l;
+
+	sf_memory_of(&t->s, t->b, &m);
+	sf_limits_read("", &l);
+	return sf_memory_fits(&t->s, &m, &l);
 }
 
 int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **out)
@@ -62,6 +79,7 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 	*out = NULL;
 	if (!dir && resume)
 		return sf_fail(ctx, SF_EINVAL, "resuming needs a run directory");
+	SF_TRY(sf_train_check(ctx, sf_config_settings(c)));
 	if (dir)
 		SF_TRY(sf_rundir_check(ctx, dir, resume, force));
 	t = sf_alloc(1, sizeof *t);
@@ -73,9 +91,13 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 		needs |= SF_SETUP_SAMPLER;
 	rc = sf_setup_open(ctx, c, needs, NULL, &t->s);
 	if (rc == 0)
-		rc = sf_step_open(&t->s, &t->b);
+		rc = sf_step_plan(&t->s, &t->b);
+	if (rc == 0)
+		rc = fits(t);
 	if (rc == 0)
 		rc = start_state(t, dir, resume);
+	if (rc == 0)
+		rc = sf_batch_open(t->b);
 	if (rc == 0) {
 		t->partial = sf_alloc((size_t)(t->st.total / SF_TRAIN_TILE + 1), sizeof(double));
 		if (!t->partial)
@@ -117,10 +139,18 @@ void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info)
 	sf_batch_describe(t->b, info);
 }
 
+void sf_trainer_memory(const sf_trainer *t, sf_memory *m)
+{
+	sf_memory_of(&t->s, t->b, m);
+}
+
 static int save(sf_trainer *t)
 {
 	if (!t->dir.dir || t->saved == t->st.step)
 		return SF_OK;
+	if (!sf_train_finite(t->ctx, &t->st, t->partial)) /* nothing could be read back from it */
+		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the weights, averages or moments are not finite; no checkpoint is "
+		               "written (learning rate %g)", (long long)t->st.step, sf_train_lr(t->set, t->st.step - 1));
 	SF_TRY(sf_rundir_path(t->ctx, t->dir.dir, "checkpoint", t->st.step, ".safetensors", t->checkpoint,
 	                      sizeof t->checkpoint));
 	SF_TRY(sf_checkpoint_save(&t->s, sf_batch_graph(t->b), &t->st, t->checkpoint));
@@ -129,20 +159,33 @@ static int save(sf_trainer *t)
 	return SF_OK;
 }
 
+static double gradient_norm(const sf_trainer *t)
+{
+	return sf_train_norm(t->ctx, t->st.type, t->st.total, sf_batch_gradient(t->b), t->partial) /
+	       (double)t->set->train.batch;
+}
+
 static int one_step(sf_trainer *t, double *loss, double *norm)
 {
 	sf_state *st = &t->st;
 	double batch = (double)t->set->train.batch;
+	int zero = t->set->train.nonfinite == SF_NONFINITE_ZERO;
 
 	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, loss));
-	*norm = sf_train_norm(t->ctx, st->type, st->total, sf_batch_gradient(t->b), t->partial) / batch;
-	if (!isfinite(*loss) || !isfinite(*norm))
+	*norm = gradient_norm(t);
+	if (zero && !isfinite(*norm)) { /* of the mean gradient 1e5, and the buffer holds the sum */
+		st->nonfinite += sf_train_sanitise(t->ctx, st->type, st->total, sf_batch_gradient(t->b), 1e5 * batch, t->partial);
+		*norm = gradient_norm(t);
+	}
+	if ((!isfinite(*loss) && !zero) || !isfinite(*norm))
 		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the %s is not finite (learning rate %g)",
-		               (long long)st->step + 1, isfinite(*loss) ? "gradient" : "loss",
+		               (long long)st->step + 1, isfinite(*loss) || zero ? "gradient" : "loss",
 		               sf_train_lr(t->set, st->step));
 	SF_TRY(sf_train_update(t->ctx, t->set, st, sf_batch_gradient(t->b), sf_train_clip(t->set, *norm) / batch));
-	st->loss_sum += *loss;
-	st->loss_n++;
+	if (isfinite(*loss)) {
+		st->loss_sum += *loss;
+		st->loss_n++;
+	}
 	return SF_OK;
 }
 
@@ -150,6 +193,7 @@ static int log_step(sf_trainer *t, double norm)
 {
 	sf_state *st = &t->st;
 	sf_log_line l;
+	int i;
 
 	if (st->step % t->set->train.log_every != 0)
 		return SF_OK;
@@ -158,10 +202,14 @@ static int log_step(sf_trainer *t, double norm)
 	l.loss = st->loss_sum / (double)st->loss_n;
 	l.grad_norm = norm;
 	l.lr = sf_train_lr(t->set, st->step - 1);
-	l.ema = sf_train_ema(t->set, st->step - 1);
+	l.averages = st->averages;
+	for (i = 0; i < st->averages; i++)
+		l.ema[i] = sf_train_ema(t->set, i, st->step - 1);
+	l.nonfinite = t->set->train.nonfinite == SF_NONFINITE_ZERO ? st->nonfinite : -1;
 	l.seconds = now() - t->start;
 	st->loss_sum = 0;
 	st->loss_n = 0;
+	st->nonfinite = 0;
 	return t->dir.dir ? sf_rundir_log(&t->dir, &l) : SF_OK;
 }
 
@@ -208,7 +256,8 @@ int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress 
 		int halt;
 
 		SF_TRY(one_step(t, &loss, &norm));
-		t->average = t->st.step == t->start_step + 1 ? loss : t->average + .02 * (loss - t->average);
+		if (isfinite(loss))
+			t->average = t->st.step == t->start_step + 1 ? loss : t->average + .02 * (loss - t->average);
 		SF_TRY(log_step(t, norm));
 		SF_TRY(between(t));
 		halt = stop && *stop;

@@ -149,7 +149,7 @@ static int mixed(sf_ctx *ctx, sf_row *row)
 	sf_coef c;
 
 	SF_TRY(sf_process_new(ctx, "cld:eps=0", &p));
-	sf_param_coef(SF_PARAM_MIXED, p, 1, 0, T, &c);
+	sf_param_coef(SF_PARAM_MIXED, p, 1, SF_COND_AUTO, 0, T, &c);
 	sf_process_free(p);
 	return sf_row_value(row, c.e_x / c.sigma, 1 / .215758350548, 1e-10);
 }

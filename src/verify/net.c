@@ -62,7 +62,7 @@ static int edm_row(sf_ctx *ctx, sf_row *row, int column)
 		double got[5];
 		sf_coef c;
 
-		sf_param_coef(SF_PARAM_EDM, p, .5, 1, sf_process_time_of_ratio(p, table[i][0]), &c);
+		sf_param_coef(SF_PARAM_EDM, p, .5, SF_COND_AUTO, 0, sf_process_time_of_ratio(p, table[i][0]), &c);
 		got[1] = 1 - c.e_x * c.sigma;
 		got[2] = -c.e_f * c.sigma;
 		got[3] = c.c_in;
@@ -101,7 +101,7 @@ static int param_row(sf_ctx *ctx, sf_row *row, int kind)
 			    : kind == SF_PARAM_X0 ? x0
 			    : kind == SF_PARAM_V ? (a * z - s * x0) / sqrt(a * a + s * s)
 			    : (x0 * r * r - sd * sd * r * z) / (r * r + sd * sd) / (r * sd / sqrt(r * r + sd * sd));
-			sf_param_coef(kind, p, sd, 1, t, &c);
+			sf_param_coef(kind, p, sd, SF_COND_AUTO, 0, t, &c);
 			/* x carries rounding of its own size, which x0 divides by sigma */
 			sf_worst(&worst, c.e_x * x + c.e_f * f, z, 1 + fabs(x) / s);
 		}

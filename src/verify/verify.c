@@ -26,6 +26,7 @@ static const sf_check *const tables[] = {
 	sf_checks_condition, sf_checks_likelihood,
 	sf_checks_teleport,
 	sf_checks_net,
+	sf_checks_precond,
 	sf_checks_objective,
 	sf_checks_stf,
 	sf_checks_hsm,

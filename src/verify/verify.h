@@ -29,6 +29,7 @@ extern const sf_check sf_checks_condition[];
 extern const sf_check sf_checks_likelihood[];
 extern const sf_check sf_checks_teleport[];
 extern const sf_check sf_checks_net[];
+extern const sf_check sf_checks_precond[];
 extern const sf_check sf_checks_objective[];
 extern const sf_check sf_checks_stf[];
 extern const sf_check sf_checks_hsm[];

@@ -6,7 +6,7 @@
 passes "--help" sf --help
 commands=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' stdout)
 [ "$(echo "$commands" | wc -w)" -ge 8 ] && ok "commands are listed" || not_ok "commands are listed: $commands"
-for c in train sample evaluate likelihood plot verify list inspect data bench variance fit compare ems orders; do
+for c in train sample evaluate likelihood plot verify list inspect data bench variance fit compare ems orders import export; do
 	echo "$commands" | grep -qx $c && ok "$c is listed" || not_ok "$c is listed"
 done
 passes "--version" sf --version
@@ -36,8 +36,11 @@ done
 refuses 1 "no command given"
 refuses 1 "did you mean 'verify'" verfy
 refuses 1 "did you mean 'sample'" sampel
-for later in import export; do
-	refuses 1 "unknown command '$later'" $later
+for o in output preset set map weights ignore step moments force; do
+	sf import --help | grep -q -e "--$o" && ok "import --$o" || not_ok "import --$o"
+done
+for o in output map weights checkpoint; do
+	sf export --help | grep -q -e "--$o" && ok "export --$o" || not_ok "export --$o"
 done
 refuses 1 "missing operand" train
 refuses 1 "too many operands" sample a b

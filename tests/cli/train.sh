@@ -77,6 +77,49 @@ kill -TERM $pid
 wait $pid
 [ $? -eq 4 ] && ok "SIGTERM ends with status 4" || not_ok "SIGTERM ends with status 4"
 
+# Several averages, and steps in parts.
+many="--set train.ema=0.9:0.99:0.999"
+passes "three averages, at once" sf train tiny -q -o averages $many $slow
+"$SCOREFIELD" train tiny -q -o parts $many --set train.accumulate=4 $slow 2> /dev/null &
+pid=$!
+wait_for parts
+kill -9 $pid 2> /dev/null
+wait $pid 2> /dev/null
+passes "--resume after kill -9, in parts" sf train tiny -q -o parts --resume $many --set train.accumulate=8 $slow
+same "parts, kill -9 and --resume give the same checkpoint" "$(last averages)" "$(last parts)"
+refuses 2 "0.9:0.99:0.999" train tiny -q -o parts --resume --set train.ema=0.9
+holds "log.jsonl has each" '"ema2": ' averages/log.jsonl
+passes "the first average is sampled" sf sample averages -q -n 8 -o first.npy
+passes "and by its name" sf sample averages -q -n 8 -o named.npy --ema 0.9
+same "which is the same" first.npy named.npy
+passes "another" sf sample averages -q -n 8 -o second.npy --ema 0.999
+if cmp -s first.npy second.npy; then not_ok "--ema chooses"; else ok "--ema chooses"; fi
+passes "--raw" sf sample averages -q -n 8 -o raw.npy --raw
+passes "--ema raw" sf sample averages -q -n 8 -o raw2.npy --ema raw
+same "are one" raw.npy raw2.npy
+refuses 2 "0.9:0.99:0.999" sample averages -n 8 -o x.npy --ema 0.95
+refuses 2 "'slow'" sample averages -n 8 -o x.npy --ema slow
+refuses 1 "exclude each other" sample averages -n 8 -o x.npy --ema 0.9 --raw
+for command in "evaluate --data mixture:weights=1,means=0:0,stds=1" "likelihood -n 20"; do
+	sf $command averages -q --ema 0.999 > first
+	sf $command averages -q > second
+	if [ ! -s first ] || cmp -s first second; then not_ok "${command%% *} --ema"; else
+		ok "${command%% *} --ema"; fi
+done
+refuses 2 "expected 1 to 8" train tiny -q -o x --set train.accumulate=9
+refuses 2 "lists 0.9 twice" train tiny -q -o x --set train.ema=0.9:0.9
+refuses 2 "out of range" train tiny -q -o x --set train.ema=0.9:1.1
+refuses 2 "exclude each other" train tiny -q -o x --set train.warmup=3 --set train.warmup-images=3
+[ -e x ] && not_ok "a refused run leaves nothing" || ok "a refused run leaves nothing"
+
+# Memory that is not there.
+if (ulimit -v 4000000 && exec "$SCOREFIELD" --version) > /dev/null 2>&1; then # not with a sanitizer
+	(ulimit -v 4000000 && exec "$SCOREFIELD" train tiny -q -o huge --set net.spec=mlp:width=8192,depth=4) > stdout 2> stderr
+	[ $? -eq 2 ] && [ "$(wc -l < stderr)" -eq 1 ] && grep -q "training needs .* (ulimit -v); less is needed with" stderr &&
+		ok "what does not fit is refused" || not_ok "what does not fit is refused"
+	[ -e huge ] && not_ok "and leaves nothing" || ok "and leaves nothing"
+fi
+
 refuses 2 "exists" train tiny -o whole
 passes "--force writes over a run" sf train tiny -q -o short --force --set train.steps=10
 refuses 3 "step" train tiny -q -o diverged --set train.lr=1e30 --set train.clip=0
