@@ -269,7 +269,25 @@ KERNEL_TEST(conv_through_blas)
 }
 END_TEST
 
-/* Five samples together give the bytes of five calls; weights twice the same bytes. */
+/* One sample, row by row as far as the kernel can be cut: in parts of one and of two smallest pieces. */
+static void F(conv_by_parts)(const F(sf_kern) *t, const sf_conv *s, int adjoint, const T *x, const T *w, T *out)
+{
+	const int64_t np = (int64_t)t->conv_packed(s), ns = (int64_t)t->conv_scratch(s), rows = adjoint ? s->h : s->ho;
+	const int64_t step = t->conv_rows(s, adjoint);
+	T *packed = F(fresh)(np), *scratch = F(fresh)(ns);
+	int64_t from, to;
+	int k;
+
+	t->conv_pack(s, adjoint, w, packed);
+	for (from = 0, k = 1; from < rows; from = to, k = 3 - k) {
+		to = step > 0 && from + k * step < rows ? from + k * step : rows;
+		t->conv_part(s, adjoint, from, to, x, packed, out, scratch);
+	}
+	F(drop)(packed, np);
+	F(drop)(scratch, ns);
+}
+
+/* Five samples together give the bytes of five calls, and of their parts; weights twice the same bytes. */
 KERNEL_TEST(conv_batch)
 {
 	enum { N = 5 };
@@ -296,6 +314,10 @@ KERNEL_TEST(conv_batch)
 			}
 			F(same)("conv_forward", isa, fx, gx, N * y1);
 			F(same)("conv_data", isa, fy, gy, N * x1);
+			F(conv_by_parts)(t, &s, 0, x + x1, w, gx);
+			F(same)("conv_part forward", isa, fx + y1, gx, y1);
+			F(conv_by_parts)(t, &s, 1, y + y1, w, gy);
+			F(same)("conv_part data", isa, fy + x1, gy, x1);
 			F(conv_run)(t, &s, 'w', N, x, y, w, u);
 			F(conv_run)(t, &s, 'w', N, x, y, w, v);
 			F(same)("conv_weight", isa, u, v, nw);

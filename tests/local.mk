@@ -8,7 +8,7 @@ SF_CHECKS = %reldir%/check_accumulate %reldir%/check_augment %reldir%/check_augm
 	%reldir%/check_objective %reldir%/check_ald %reldir%/check_ggf %reldir%/check_papers %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan %reldir%/check_polynomials %reldir%/check_precond %reldir%/check_published \
 	%reldir%/check_points %reldir%/check_presets %reldir%/check_probes %reldir%/check_process %reldir%/check_recompute %reldir%/check_recompute_nets %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_trace %reldir%/check_train \
-	%reldir%/check_pool %reldir%/check_refine %reldir%/check_teleport %reldir%/check_resampling %reldir%/check_unet %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
+	%reldir%/check_pool %reldir%/check_refine %reldir%/check_teleport %reldir%/check_threads %reldir%/check_resampling %reldir%/check_unet %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/contrib.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/import.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
 	%reldir%/cli/moved.sh %reldir%/cli/orders.sh %reldir%/cli/presets.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \

@@ -13,6 +13,7 @@ int sf_test_main(Suite *suite)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
+	setenv("SCOREFIELD_WAKE", "0", 0); /* small problems go to several threads too */
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

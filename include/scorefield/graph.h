@@ -249,5 +249,29 @@ SF_API int64_t sf_run_samples(const sf_run *run, int64_t *first);
  * same for any cut of the batch. SF_EINVAL for an unbound input, a shard above max_shard or a part out of turn. */
 SF_API int sf_plan_run(sf_plan *p, const sf_run *run);
 
+/* ---- where the time goes ---- */
+enum {
+	SF_KIND_CONV, SF_KIND_CONV_DATA, SF_KIND_CONV_WEIGHT, /* convolution and its two adjoints */
+	SF_KIND_MATMUL, SF_KIND_NORM, SF_KIND_SOFTMAX,
+	SF_KIND_MAP,    /* chains of elementwise operations */
+	SF_KIND_SUM,    /* over dimensions, samples and shards */
+	SF_KIND_MOVE,   /* permutations, slices, resampling, pooling, look-ups */
+	SF_KIND_RANDOM, SF_KIND_PACK,
+	SF_KIND_WAIT,   /* threads that have nothing left to do */
+	SF_KIND_DATA, SF_KIND_DRAW, SF_KIND_OPTIMISER, /* of a trainer: reading, noise and times, norm and update */
+	SF_KIND_OTHER, SF_KINDS
+};
+/* Added up over runs. Seconds are of wall time: of work that T threads do side by side a T-th counts, so that the kinds add up to
+ * the time a run took. flops and bytes are what the operations say: two for a multiply-add; operands and results read
+ * and written once. */
+typedef struct sf_profile {
+	double seconds[SF_KINDS], flops[SF_KINDS], bytes[SF_KINDS];
+	int64_t calls[SF_KINDS];
+} sf_profile;
+SF_API const char *sf_kind_name(int kind);
+SF_API double sf_profile_seconds(const sf_profile *f); /* of all kinds */
+/* From now on runs add to *into, which must stay; NULL: no longer. Results do not change. After sf_plan_take. SF_EINVAL, SF_ENOMEM. */
+SF_API int sf_plan_profile(sf_plan *p, sf_profile *into);
+
 SF_END
 #endif

@@ -170,6 +170,8 @@ SF_API int sf_batch_run(sf_batch *b, const void *params, double *loss);
 SF_API const void *sf_batch_losses(const sf_batch *b);
 SF_API void *sf_batch_gradient(const sf_batch *b);
 SF_API const sf_graph *sf_batch_graph(const sf_batch *b);
+/* From now on runs add to *into, as those of a plan do (graph.h); NULL: no longer. Of an open batch. */
+SF_API int sf_batch_profile(sf_batch *b, sf_profile *into);
 SF_API void sf_batch_describe(const sf_batch *b, sf_plan_info *info);
 
 SF_END

@@ -144,6 +144,9 @@ SF_API int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_pr
                           const volatile int *stop);
 SF_API const sf_setup *sf_trainer_setup(const sf_trainer *t);
 SF_API const sf_state *sf_trainer_state(const sf_trainer *t);
+/* From now on steps add to *into, which must stay: the plan's kinds of work (graph.h), data, draws and optimiser. calls[SF_KIND_OTHER]
+ * counts the steps, whose wall time is the sum of all kinds. NULL: no longer. SF_ENOMEM. */
+SF_API int sf_trainer_profile(sf_trainer *t, sf_profile *into);
 /* The plan's memory and work, before anything runs. */
 SF_API void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info);
 SF_API void sf_trainer_memory(const sf_trainer *t, sf_memory *m);

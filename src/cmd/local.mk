@@ -43,6 +43,8 @@ scorefield_SOURCES = \
 	%reldir%/plot_loss.c \
 	%reldir%/plot_schedule.c \
 	%reldir%/plot_trajectories.c \
+	%reldir%/profile.c \
+	%reldir%/profile.h \
 	%reldir%/sample.c \
 	%reldir%/sample.h \
 	%reldir%/sample_all.c \

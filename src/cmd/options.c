@@ -12,7 +12,7 @@
 const option common_options[] = {
 	OPTION(0, "N", "seed", "seed of all noise (default: the configuration's)", SF_OPT_INT,
 	       AT(seed), NULL, 0, 9007199254740991.0),
-	OPTION(0, "N", "threads", "threads; results do not depend on it (default: all processors)",
+	OPTION(0, "N", "threads", "threads; results do not depend on it (default: all that may be used)",
 	       SF_OPT_INT, AT(threads), NULL, 1, 1024),
 	CHOICE(0, "precision", "element type of networks", AT(precision), "config",
 	       "config|single|double"),

@@ -4,6 +4,7 @@
  * and the program ends with status 4. A second signal ends it at once.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/plot.h"
+#include "cmd/profile.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@ struct opts {
 	common common;
 	char *output;
 	words set;
-	int resume, force;
+	int resume, force, profile;
 };
 #define AT(member) offsetof(struct opts, member)
 static const option options[] = {
@@ -27,6 +28,8 @@ static const option options[] = {
 	OPTION(0, NULL, "resume", "continue from the run's last checkpoint", SF_OPT_BOOL,
 	       AT(resume), "false", 0, 0),
 	OPTION(0, NULL, "force", "write over a run directory that exists", SF_OPT_BOOL, AT(force),
+	       "false", 0, 0),
+	OPTION(0, NULL, "profile", "show at the end where the time went, by kind of work", SF_OPT_BOOL, AT(profile),
 	       "false", 0, 0),
 	OPTION_END
 };
@@ -59,6 +62,7 @@ typedef struct show {
 	char checkpoint[1200], samples[1024]; /* the newest */
 	int64_t step;
 	double loss, seconds;
+	sf_profile profile;
 } show;
 
 static int on_progress(void *user, const sf_progress *p)
@@ -119,15 +123,22 @@ static void describe(const sf_trainer *t, const char *dir)
 	fflush(stdout);
 }
 
-static int report(const struct opts *o, const show *s, const char *dir, int stopped)
+static int report(const struct opts *o, const show *s, const sf_setup *setup, const char *dir, int stopped)
 {
 	char time[32];
 
-	if (o->common.json)
-		return out_json(json_pack("{s:s, s:I, s:o, s:f, s:b, s:s, s:s}", "run", dir, "step",
-		                          (json_int_t)s->step, "loss", json_number(s->loss),
-		                          "seconds", s->seconds, "stopped", stopped, "checkpoint",
-		                          s->checkpoint, "samples", s->samples));
+	if (o->common.json) {
+		json_t *j = json_pack("{s:s, s:I, s:o, s:f, s:b, s:s, s:s}", "run", dir, "step",
+		                      (json_int_t)s->step, "loss", json_number(s->loss),
+		                      "seconds", s->seconds, "stopped", stopped, "checkpoint",
+		                      s->checkpoint, "samples", s->samples);
+
+		if (o->profile)
+			json_object_set_new(j, "profile", profile_json(s->ctx, setup, &s->profile));
+		return out_json(j);
+	}
+	if (o->profile)
+		profile_print(s->ctx, setup, &s->profile);
 	if (o->common.quiet)
 		return 0;
 	format_seconds(s->seconds, time, sizeof time);
@@ -154,6 +165,8 @@ static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *di
 	s->ctx = ctx;
 	s->dir = dir;
 	rc = sf_trainer_new(ctx, c, dir, o->resume, o->force, &t);
+	if (rc == 0 && o->profile)
+		rc = sf_trainer_profile(t, &s->profile);
 	if (rc == 0) {
 		if (!o->common.quiet && !o->common.json)
 			describe(t, dir);
@@ -164,7 +177,7 @@ static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *di
 	}
 	if (rc == 0 || rc == SF_ESTOPPED) {
 		(void)sf_run_latest(ctx, dir, s->checkpoint, sizeof s->checkpoint, NULL);
-		shown = report(o, s, dir, rc == SF_ESTOPPED);
+		shown = report(o, s, sf_trainer_setup(t), dir, rc == SF_ESTOPPED);
 		rc = shown ? shown : rc;
 	}
 	sf_trainer_free(t);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const char *sf_version(void)
 {
@@ -76,18 +75,23 @@ void sf_note(sf_ctx *ctx, int level, const char *fmt, ...)
 	ctx->log(ctx->log_user, level, line);
 }
 
+/* SCOREFIELD_THREADS, OMP_NUM_THREADS, or the processors: no more than the process may run on and is granted. */
 static int threads_from_environment(sf_ctx *ctx)
 {
 	const char *text = getenv("SCOREFIELD_THREADS");
-	int64_t n = sysconf(_SC_NPROCESSORS_ONLN);
+	int asked, granted;
+	int64_t n;
 
-	if (text && *text && sf_parse_int(text, &n) < 0)
-		return sf_fail(ctx, SF_EINVAL, "SCOREFIELD_THREADS='%s' is not a whole number", text);
-	if (n < 1 && !text)
-		n = 1;
-	if (!text && n > 1024)
-		n = 1024;
-	return sf_ctx_set_threads(ctx, n < 0 || n > 1024 ? -1 : (int)n);
+	if (text && *text) {
+		if (sf_parse_int(text, &n) < 0)
+			return sf_fail(ctx, SF_EINVAL, "SCOREFIELD_THREADS='%s' is not a whole number", text);
+		return sf_ctx_set_threads(ctx, n < 0 || n > SF_MAXTHREADS ? -1 : (int)n);
+	}
+	n = sf_cores(&asked);
+	granted = asked ? 0 : sf_cores_granted("");
+	if (granted > 0 && granted < n)
+		n = granted;
+	return sf_ctx_set_threads(ctx, n < 1 ? 1 : n > SF_MAXTHREADS ? SF_MAXTHREADS : (int)n);
 }
 
 /* The message of a failed sf_ctx_new has no context to live in, so the code says it all. */
@@ -119,9 +123,10 @@ void sf_ctx_free(sf_ctx *ctx)
 
 int sf_ctx_set_threads(sf_ctx *ctx, int threads)
 {
-	if (threads < 1 || threads > 1024)
-		return sf_fail(ctx, SF_ERANGE, "the number of threads must be 1 to 1024");
+	if (threads < 1 || threads > SF_MAXTHREADS)
+		return sf_fail(ctx, SF_ERANGE, "the number of threads must be 1 to %d", SF_MAXTHREADS);
 	ctx->threads = threads;
+	ctx->wake = sf_wake(threads);
 	return SF_OK;
 }
 

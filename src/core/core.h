@@ -14,9 +14,10 @@ const char *sf_isa_name(int isa);
 int sf_isa_find(const char *name);       /* -1 for an unknown name */
 
 /* ---- context.c ---- */
-enum { SF_MESSAGE_MAX = 2048 };
+enum { SF_MESSAGE_MAX = 2048, SF_MAXTHREADS = 1024 };
 struct sf_ctx {
 	int threads, isa;
+	double wake; /* nanoseconds until other threads are at work, see sf_parallel_work */
 	sf_log_fn log;
 	void *log_user;
 	int failed; /* code of the last failure */
@@ -41,8 +42,28 @@ void sf_note(sf_ctx *ctx, int level, const char *fmt, ...) SF_PRINTF(3, 4);
  * inner one runs serially. */
 typedef int (*sf_tile_fn)(void *arg, int64_t tile, int worker);
 int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg);
+/* The same for tiles of about `ns` nanoseconds of work together: where waking other threads takes longer than they would save, the
+ * calling thread does it all. A rough guess is enough; results do not depend on it. */
+int sf_parallel_work(const sf_ctx *ctx, double ns, int64_t tiles, sf_tile_fn fn, void *arg);
+int sf_worth(const sf_ctx *ctx, double ns); /* does work of that length wake other threads? */
+double sf_wake(int threads);                /* of sf_ctx.wake, by what the environment says about waiting */
+int64_t sf_regions(void);                   /* parallel regions opened so far, by all contexts */
+/* Processors that this process may run on, or the number of threads that the environment asks OpenMP for (*asked = 1). */
+int sf_cores(int *asked);
+/* Runs fn where setting OpenMP's number of threads leaves the caller's own alone. */
+void sf_apart(void (*fn)(void *arg), void *arg);
 /* Runs fn where no other thread does. */
 void sf_alone(void (*fn)(void *arg), void *arg);
+
+/* ---- cgroup.c ---- */
+/* Calls each(arg, version, folder) for the control groups of this process that `controller` ("cpu", "memory") belongs to and all
+ * groups around them. root: "", or what stands before /proc and /sys (tests). */
+typedef void (*sf_cgroup_fn)(void *arg, int version, const char *folder);
+void sf_cgroups(const char *root, const char *controller, sf_cgroup_fn each, void *arg);
+/* ---- clock.c ---- */
+double sf_seconds(void); /* since some time in the past; never goes back */
+/* ---- cores.c ---- */
+int sf_cores_granted(const char *root); /* by control groups; 0: no limit known */
 
 /* ---- memory.c ---- */
 enum { SF_ALIGN = 64 };

@@ -1,12 +1,25 @@
 /* thread.c: the one parallel loop of the library; no other file uses OpenMP.
+ *
+ * A loop costs what it takes until the other threads are at work and until all have come back: about a microsecond while they
+ * spin, some forty where they sleep (OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=0) or share processors. Work that is over sooner
+ * stays on the calling thread. Every loop asks for the same number of threads, because GCC's library ends threads that a
+ * smaller team leaves over and makes them again for the next one, which takes as much as a millisecond.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/core.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #ifdef _OPENMP
 #include <omp.h>
 #endif
+
+static const double wake_spinning = 1000, wake_sleeping = 40000; /* ns, measured */
+static int64_t regions;
 
 /* The first failing tile in tile order decides the code, so that errors repeat as results do. */
 typedef struct failure {
@@ -29,11 +42,12 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 #ifdef _OPENMP
 	failure first = {INT64_MAX, 0};
 	int64_t i;
-	int workers = tiles < ctx->threads ? (int)tiles : ctx->threads;
 
-	if (workers <= 1 || omp_in_parallel())
+	if (tiles <= 1 || ctx->threads <= 1 || omp_in_parallel())
 		return serial(tiles, fn, arg);
-#pragma omp parallel for num_threads(workers) schedule(dynamic, 1)
+#pragma omp atomic
+	regions++;
+#pragma omp parallel for num_threads(ctx->threads) schedule(dynamic, 1)
 	for (i = 0; i < tiles; i++) {
 		int rc = fn(arg, i, omp_get_thread_num());
 
@@ -53,6 +67,67 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 	(void)ctx;
 	return serial(tiles, fn, arg);
 #endif
+}
+
+int sf_worth(const sf_ctx *ctx, double ns)
+{
+	return ctx->threads > 1 && ns > 3 * ctx->wake;
+}
+
+int sf_parallel_work(const sf_ctx *ctx, double ns, int64_t tiles, sf_tile_fn fn, void *arg)
+{
+	return sf_worth(ctx, ns) ? sf_parallel(ctx, tiles, fn, arg) : serial(tiles, fn, arg);
+}
+
+int64_t sf_regions(void)
+{
+	int64_t n;
+
+#ifdef _OPENMP
+#pragma omp atomic read
+#endif
+	n = regions;
+	return n;
+}
+
+double sf_wake(int threads)
+{
+	const char *own = getenv("SCOREFIELD_WAKE"), *policy = getenv("OMP_WAIT_POLICY"), *spins = getenv("GOMP_SPINCOUNT");
+	double ns;
+
+	if (own && sf_parse_double(own, &ns) == 0 && ns >= 0)
+		return ns;
+#ifdef _OPENMP
+	if (threads > omp_get_num_procs())
+		return wake_sleeping;
+#else
+	(void)threads;
+#endif
+	if (spins && *spins)
+		return strtod(spins, NULL) < 1000 ? wake_sleeping : wake_spinning; /* "infinite" is one too */
+	return policy && strcasecmp(policy, "passive") == 0 ? wake_sleeping : wake_spinning;
+}
+
+/* OpenMP knows the processors even where it has bound the calling thread to one of them (OMP_PROC_BIND). */
+int sf_cores(int *asked)
+{
+#ifdef _OPENMP
+	const char *text = getenv("OMP_NUM_THREADS");
+
+	*asked = text && *text;
+	return *asked ? omp_get_max_threads() : omp_get_num_procs();
+#else
+	*asked = 0;
+	return (int)sysconf(_SC_NPROCESSORS_ONLN);
+#endif
+}
+
+void sf_apart(void (*fn)(void *arg), void *arg)
+{
+#ifdef _OPENMP
+#pragma omp parallel num_threads(1) /* a team of one has settings of its own */
+#endif
+	fn(arg);
 }
 
 void sf_alone(void (*fn)(void *arg), void *arg)

@@ -24,6 +24,7 @@ static int64_t last_dim(const sf_shape *s)
 	return s->rank ? s->dim[s->rank - 1] : 1;
 }
 
+#include "graph/cpu_part_body.h"
 #include "graph/cpu_map_body.h"
 #include "graph/cpu_sum_body.h"
 #include "graph/cpu_linear_body.h"

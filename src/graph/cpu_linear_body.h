@@ -32,14 +32,49 @@ static size_t matmul_scratch(const sf_plan *p, const sf_work *s)
 	return d.tb && s->pack < 0 ? (size_t)(d.k * d.m) : 0;
 }
 
-/* C (+)= A B for one pair of matrices or, with rows > r, for a stack of A. b is (k,m) by now. */
+/* Rows first .. first + rows of C (+)= A B for one pair of matrices or, with more than r, for a stack of A. b is (k,m) by now. */
+static void multiply_rows(const sf_lane *l, const product *d, int64_t first, int64_t rows, const T *a, const T *b,
+                          int accumulate, T *c)
+{
+	const KERN *k = l->kern;
+	const int64_t rsa = d->ta ? 1 : d->k;
+
+	k->gemm(rows, d->m, d->k, a + first * rsa, rsa, d->ta ? d->r : 1, b, d->m, accumulate, NULL, c + first * d->m, d->m);
+}
+
+typedef struct factors {
+	const product *d;
+	const T *a, *b;
+	int accumulate;
+	T *c;
+} factors;
+
+static void multiply_part(const parts *j, int64_t part, T *scratch)
+{
+	const factors *f = j->what;
+	const int64_t first = part * j->each;
+
+	(void)scratch;
+	multiply_rows(j->l, f->d, first, part_end(j, first) - first, f->a, f->b, f->accumulate, f->c);
+}
+
 static void multiply(const sf_lane *l, const product *d, int64_t rows, const T *a, const T *b,
                      int accumulate, T *c)
 {
-	const KERN *k = l->kern;
+	parts j = {l, NULL, multiply_part, 0, 0, 0, 0, NULL, NULL};
+	factors f;
 
-	k->gemm(rows, d->m, d->k, a, d->ta ? 1 : d->k, d->ta ? d->r : 1, b, d->m, accumulate, NULL,
-	        c, d->m);
+	if (rows < 2 || !shared(l, .02 * 2 * (double)rows * (double)d->m * (double)d->k)) {
+		multiply_rows(l, d, 0, rows, a, b, accumulate, c);
+		return;
+	}
+	f.d = d;
+	f.a = a;
+	f.b = b;
+	f.accumulate = accumulate;
+	f.c = c;
+	j.what = &f;
+	sf_parallel(l->team, cut(&j, rows, 4, l->team->threads), run_part, &j);
 }
 
 /* The second operand as it was packed before the shards. */
@@ -115,6 +150,38 @@ static size_t conv_scratch(const sf_plan *p, const sf_work *s)
 	       (s->pack < 0 && node->op != SF_OP_CONV_WEIGHT ? pack_room(k, &c) : 0);
 }
 
+static void conv_part(const parts *j, int64_t part, T *scratch)
+{
+	const sf_node *node = &j->l->p->val[j->s->val].node;
+	const KERN *k = j->l->kern;
+	const sf_conv *c = j->what;
+	const int64_t sample = part / j->split, from = part % j->split * j->each;
+
+	if (j->s->pack < 0)
+		scratch += pack_room(k, c);
+	k->conv_part(c, node->op == SF_OP_CONV_DATA, from, part_end(j, from),
+	             at(j->l, node->in[0]) + sample * skip(j->l->p, node->in[0]), j->packed,
+	             at(j->l, j->s->val) + sample * skip(j->l->p, j->s->val), scratch);
+}
+
+/* Shares the rows of the result, if that is worth it. */
+static int conv_in_parts(const sf_lane *l, const sf_work *s, int64_t n, const sf_conv *c, const T *packed)
+{
+	const KERN *k = l->kern;
+	const int data = l->p->val[s->val].node.op == SF_OP_CONV_DATA;
+	const double taps = (double)(c->kh * c->kw * c->ci * c->co);
+	const int64_t rows = k->conv_rows(c, data);
+	parts j = {l, s, conv_part, 0, 0, 0, 0, NULL, NULL};
+
+	if (rows == 0 || !shared(l, .02 * (double)(n * c->ho * c->wo) * taps))
+		return 0;
+	j.packed = packed;
+	j.what = c;
+	j.split = cut(&j, data ? c->h : c->ho, rows, (l->team->threads + n - 1) / n);
+	sf_parallel(l->team, n * j.split, run_part, &j);
+	return 1;
+}
+
 static void run_conv(const sf_lane *l, const sf_work *s, int64_t n)
 {
 	const sf_node *node = &l->p->val[s->val].node;
@@ -129,6 +196,8 @@ static void run_conv(const sf_lane *l, const sf_work *s, int64_t n)
 		scratch += pack_room(k, &c);
 		k->conv_pack(&c, node->op == SF_OP_CONV_DATA, at(l, node->in[1]), here);
 	}
+	if (conv_in_parts(l, s, n, &c, packed))
+		return;
 	if (node->op == SF_OP_CONV)
 		k->conv_forward(&c, n, at(l, node->in[0]), packed, at(l, s->val), scratch);
 	else

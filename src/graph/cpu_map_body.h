@@ -110,19 +110,19 @@ static void map_cycle(const KERN *k, int op, int64_t e, int64_t n, const T *a, c
 }
 
 /* What an operand's view starts from: its block, if the chain keeps it in one, else its memory. */
-static const T *source(const sf_lane *l, const sf_view *v, int *in_block)
+static const T *source(const sf_lane *l, const sf_view *v, const T *blocks, int *in_block)
 {
 	int slot = l->p->val[v->val].slot;
 
 	*in_block = slot >= 0;
-	return slot >= 0 ? (const T *)l->scratch + slot * SF_BLOCK : at(l, v->val);
+	return slot >= 0 ? blocks + slot * SF_BLOCK : at(l, v->val);
 }
 
-static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n)
+static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n, T *blocks)
 {
 	const KERN *k = l->kern;
 	const sf_val *v = &l->p->val[link->val];
-	T *blocks = l->scratch, *o = v->slot >= 0 ? blocks + v->slot * SF_BLOCK : at(l, link->val);
+	T *o = v->slot >= 0 ? blocks + v->slot * SF_BLOCK : at(l, link->val);
 	T *room = blocks + SF_SLOTS * SF_BLOCK;
 	const sf_view *va = &link->a, *vb = &link->b;
 	const T *a, *b;
@@ -133,7 +133,7 @@ static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n
 	if (v->slot < 0)
 		o += e;
 	if (vb->val < 0) {
-		a = source(l, va, &held);
+		a = source(l, va, blocks, &held);
 		if (v->node.op == SF_OP_BROADCAST && va->kind != SF_DENSE) {
 			fetch(va, a, e, n, o);
 			return;
@@ -149,24 +149,43 @@ static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n
 		va = &link->b;
 		vb = &link->a;
 	}
-	a = source(l, va, &held);
+	a = source(l, va, blocks, &held);
 	if (!held)
 		a = fetch(va, a, e, n, room);
-	b = source(l, vb, &held);
+	b = source(l, vb, blocks, &held);
 	if (held || vb->kind != SF_CYCLE)
 		k->map2[op](n, a, held ? b : fetch(vb, b, e, n, room + SF_BLOCK), o);
 	else
 		map_cycle(k, op, e, n, a, vb, b, o);
 }
 
-static void run_chain(const sf_lane *l, const sf_work *s, int64_t n)
+/* Elements from .. to, `from` at the start of a block. */
+static void run_blocks(const sf_lane *l, const sf_work *s, int64_t from, int64_t to, T *blocks)
 {
-	int64_t total = n * l->p->val[s->val].node.shape.size, e;
+	int64_t e;
 	int i;
 
-	for (e = 0; e < total; e += s->block)
+	for (e = from; e < to; e += s->block)
 		for (i = 0; i < s->nlink; i++)
-			run_link(l, &l->p->link[s->link + i], e, least(s->block, total - e));
+			run_link(l, &l->p->link[s->link + i], e, least(s->block, to - e), blocks);
+}
+
+static void run_chain_part(const parts *j, int64_t part, T *scratch)
+{
+	run_blocks(j->l, j->s, part * j->each, part_end(j, part * j->each), scratch);
+}
+
+static void run_chain(const sf_lane *l, const sf_work *s, int64_t n)
+{
+	int64_t total = n * l->p->val[s->val].node.shape.size, count;
+	parts j = {l, s, run_chain_part, 0, 0, 0, 0, NULL, NULL};
+
+	if (!shared(l, .3 * (double)(total * s->nlink))) {
+		run_blocks(l, s, 0, total, l->scratch);
+		return;
+	}
+	count = cut(&j, total, s->block, 4 * (int64_t)l->team->threads);
+	sf_parallel(l->team, count, run_part, &j);
 }
 
 /* +1 where the uniform of the word is above a half, else -1: the top bit of each word. */

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct job {
@@ -14,6 +15,7 @@ typedef struct job {
 	int64_t failed_shard;
 	sf_lane failed;
 	int rc;
+	const sf_ctx *inner; /* threads for the inside of steps, or NULL */
 } job;
 
 static int64_t part_start(const job *j, int64_t shard)
@@ -73,6 +75,11 @@ static void *address(const sf_plan *p, const sf_val *v, int worker, int slot, in
 	       b->offset;
 }
 
+void *sf_lane_scratch(const sf_plan *p, int worker)
+{
+	return p->memory + p->shared_bytes + (size_t)worker * (p->arena_bytes + p->scratch_bytes) + p->arena_bytes;
+}
+
 static void open_lane(const job *j, sf_lane *l, int worker, int slot, int64_t first, int64_t n)
 {
 	const sf_plan *p = j->p;
@@ -85,8 +92,9 @@ static void open_lane(const job *j, sf_lane *l, int worker, int slot, int64_t fi
 	l->ptr = p->ptr[worker];
 	l->n = n;
 	l->first = first;
-	l->scratch = p->memory + p->shared_bytes +
-	             (size_t)worker * (p->arena_bytes + p->scratch_bytes) + p->arena_bytes;
+	l->worker = worker;
+	l->team = j->inner;
+	l->scratch = sf_lane_scratch(p, worker);
 	for (i = 0; i < p->nval; i++) {
 		const sf_val *v = &p->val[i];
 
@@ -94,11 +102,28 @@ static void open_lane(const job *j, sf_lane *l, int worker, int slot, int64_t fi
 	}
 }
 
+/* The same with a clock. */
+static int metered_phase(sf_lane *l, int phase)
+{
+	const sf_plan *p = l->p;
+	double t = sf_seconds(), end;
+	int i, rc = 0;
+
+	for (i = p->begin[phase]; i < p->begin[phase + 1] && rc == 0; i++, t = end) {
+		rc = p->cpu->run(l, &p->step[i]);
+		end = sf_seconds();
+		sf_meter_step(l, i, end - t);
+	}
+	return rc;
+}
+
 static int run_phase(sf_lane *l, int phase)
 {
 	const sf_plan *p = l->p;
 	int i, rc = 0;
 
+	if (p->meter)
+		return metered_phase(l, phase);
 	for (i = p->begin[phase]; i < p->begin[phase + 1] && rc == 0; i++)
 		rc = p->cpu->run(l, &p->step[i]);
 	return rc;
@@ -169,6 +194,7 @@ static int run_shard(void *arg, int64_t tile, int worker)
 	int64_t shard = sf_tree_next(j->p->tree, &slot);
 
 	(void)tile;
+	memset(&l, 0, sizeof l);
 	open_lane(j, &l, worker, slot, part_start(j, shard) - j->base,
 	          part_start(j, shard + 1) - part_start(j, shard));
 	if (l.n > 0) {
@@ -179,7 +205,14 @@ static int run_shard(void *arg, int64_t tile, int worker)
 	}
 	if (rc < 0)
 		keep_failure(j, &l, shard, rc);
-	sf_tree_done(j->p->tree, shard, slot, add_partials, j->p);
+	if (j->p->meter) {
+		double t = sf_seconds();
+
+		sf_tree_done(j->p->tree, shard, slot, add_partials, j->p);
+		sf_meter_kind(j->p, worker, SF_KIND_SUM, sf_seconds() - t);
+	} else {
+		sf_tree_done(j->p->tree, shard, slot, add_partials, j->p);
+	}
 	return 0;
 }
 
@@ -191,6 +224,18 @@ static int run_pack(void *arg, int64_t tile, int worker)
 	(void)worker;
 	p->cpu->pack(p, k, p->ptr[0][k->val], p->memory + p->buf[k->buf].offset);
 	return 0;
+}
+
+static void run_packs(sf_plan *p, const sf_ctx *team)
+{
+	double bytes = 0, start = p->meter ? sf_seconds() : 0;
+	int i;
+
+	for (i = 0; i < p->npack; i++)
+		bytes += (double)p->buf[p->pack[i].buf].bytes;
+	sf_parallel_work(team, bytes / 4, p->npack, run_pack, p);
+	if (p->meter)
+		sf_meter_kind(p, 0, SF_KIND_PACK, sf_seconds() - start);
 }
 
 static int report(const job *j)
@@ -274,18 +319,62 @@ static int open_part(sf_plan *p, job *j, sf_run *own)
 	return SF_OK;
 }
 
+/* A guess of the time that all shards take on one thread. */
+static double nanoseconds(const job *j)
+{
+	const sf_plan *p = j->p;
+	int64_t shards = j->to - j->from, steps = p->begin[SF_POST] - p->begin[SF_SHARD];
+
+	return .03 * p->flops * (double)(part_start(j, j->to) - j->base) + 100 * (double)(steps * shards);
+}
+
+/* Shards side by side; where they are so few that half of the threads would find none, one after the other, and all threads
+ * share the work of each step. */
 static void run_shards(const sf_ctx *team, job *j)
 {
+	int64_t shards = j->to - j->from, i;
+	double start = j->p->meter ? sf_seconds() : 0;
+	int apart = shards > 1 && sf_worth(team, nanoseconds(j));
+
 	pthread_mutex_init(&j->lock, NULL);
-	sf_parallel(team, j->to - j->from, run_shard, j);
+	if (2 * shards <= team->threads) {
+		apart = 0;
+		j->inner = team;
+		for (i = 0; i < shards; i++)
+			run_shard(j, i, 0);
+	} else {
+		sf_parallel_work(team, apart ? INFINITY : 0, shards, run_shard, j);
+	}
 	pthread_mutex_destroy(&j->lock);
+	if (j->p->meter)
+		sf_meter_flush(j->p, apart ? team->threads : 1, sf_seconds() - start);
+}
+
+/* PRE and POST: one lane, and all threads inside of its steps. */
+static int run_once(const sf_ctx *team, job *j, int phase)
+{
+	double start = j->p->meter ? sf_seconds() : 0;
+	sf_lane l;
+	int rc;
+
+	j->inner = team->threads > 1 ? team : NULL;
+	open_lane(j, &l, 0, -1, 0, 1);
+	rc = run_phase(&l, phase);
+	if (rc == 0 && phase == SF_PRE && j->p->npack)
+		run_packs(j->p, team);
+	if (rc == 0 && phase == SF_POST)
+		copy_outputs(&l, 0);
+	j->inner = NULL;
+	j->failed = l;
+	if (j->p->meter)
+		sf_meter_flush(j->p, 1, sf_seconds() - start);
+	return rc;
 }
 
 int sf_plan_run(sf_plan *p, const sf_run *run)
 {
 	sf_ctx team = *p->ctx; /* memory is for the threads there were when the plan was made */
 	sf_run own = *run;
-	sf_lane l;
 	job j;
 
 	memset(&j, 0, sizeof j);
@@ -295,21 +384,12 @@ int sf_plan_run(sf_plan *p, const sf_run *run)
 	SF_TRY(open_part(p, &j, &own));
 	if (team.threads > p->workers)
 		team.threads = p->workers;
-	if (own.part == 0) { /* what it leaves stays until the last part: sums over the batch may lie where it worked */
-		open_lane(&j, &l, 0, -1, 0, 1);
-		j.rc = run_phase(&l, SF_PRE);
-		j.failed = l;
-		if (j.rc == 0 && p->npack)
-			sf_parallel(&team, p->npack, run_pack, p);
-	}
+	if (own.part == 0) /* what it leaves stays until the last part: sums over the batch may lie where it worked */
+		j.rc = run_once(&team, &j, SF_PRE);
 	if (j.rc == 0 && (p->begin[SF_POST] > p->begin[SF_SHARD] || p->ncopy > 0))
 		run_shards(&team, &j);
-	if (j.rc == 0 && own.part + 1 == own.parts) {
-		open_lane(&j, &l, 0, -1, 0, 1);
-		j.rc = run_phase(&l, SF_POST);
-		copy_outputs(&l, 0);
-		j.failed = l;
-	}
+	if (j.rc == 0 && own.part + 1 == own.parts)
+		j.rc = run_once(&team, &j, SF_POST);
 	if (j.rc == 0)
 		p->next_part = own.part + 1;
 	return j.rc < 0 ? report(&j) : SF_OK;

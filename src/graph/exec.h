@@ -132,6 +132,7 @@ struct sf_plan {
 	sf_run going;        /* the run whose parts are being made, */
 	int64_t next_part;   /* and its next one; 0: none has begun */
 	double flops;
+	struct sf_meter *meter; /* NULL: nobody asks where the time goes */
 };
 
 /* What one worker knows while it runs a phase of one shard. */
@@ -143,6 +144,8 @@ typedef struct sf_lane {
 	void *scratch;
 	int64_t n;           /* samples: 1 in PRE and POST */
 	int64_t first;       /* index of the first one */
+	int worker;
+	const sf_ctx *team;  /* threads that may share the work of a step; NULL: this lane is one of several */
 	int bad;             /* value whose step failed */
 	int64_t bad_sample;
 	double bad_index;
@@ -171,6 +174,26 @@ sf_conv sf_conv_of(const sf_plan *p, const sf_node *node);
 int sf_plan_packs(sf_plan *p);
 /* plan_memory.c */
 int sf_plan_memory(sf_plan *p);
+
+/* exec.c: a worker's scratch memory. */
+void *sf_lane_scratch(const sf_plan *p, int worker);
+
+/* profile.c: what each step costs, and how long it took each worker. */
+typedef struct sf_cost {
+	int kind;
+	double flops, bytes;         /* of a sample */
+	double once_flops, once_bytes; /* of a call, whatever the number of samples */
+} sf_cost;
+typedef struct sf_meter {
+	sf_profile *into;    /* the caller's */
+	sf_profile *worker;  /* one a worker: what it did since the last sf_meter_flush */
+	sf_cost *cost;       /* one a step */
+} sf_meter;
+void sf_meter_step(const sf_lane *l, int step, double seconds);
+void sf_meter_kind(const sf_plan *p, int worker, int kind, double seconds); /* work that is not a step */
+/* What the workers did in `wall` seconds, side by side on `threads` threads. */
+void sf_meter_flush(const sf_plan *p, int threads, double wall);
+void sf_meter_free(sf_plan *p);
 
 /* exec_tree.c: partial sums of shards, added as a binary tree over the shard index. */
 typedef struct sf_tree sf_tree;

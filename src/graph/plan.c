@@ -109,6 +109,7 @@ int sf_plan_take(sf_plan *p)
 {
 	int rc = p->memory ? SF_OK : take_memory(p);
 
+	sf_blas_tame(p->ctx);
 	return rc == SF_ENOMEM ? no_memory(p) : rc;
 }
 
@@ -142,6 +143,7 @@ void sf_plan_free(sf_plan *p)
 
 	if (!p)
 		return;
+	sf_meter_free(p);
 	sf_tree_free(p->tree);
 	for (i = 0; i < p->nslot; i++)
 		free(p->slot[i]);

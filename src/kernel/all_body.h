@@ -24,4 +24,5 @@
 #include "kernel/ref_gemm_body.h"
 #include "kernel/ref_conv_body.h"
 #endif
+#include "kernel/peak_body.h"
 #include "kernel/table_body.h"

@@ -2,8 +2,9 @@
  *
  * The control is looked up by name at run time, because which BLAS is loaded is decided by the
  * system's alternatives and not by the link line. OpenBLAS built with OpenMP also sets the caller's
- * OpenMP thread count in openblas_set_num_threads; the library's own parallel regions state their
- * number of threads, so they are not affected.
+ * OpenMP number of threads in openblas_set_num_threads, so it is called where that goes no further (sf_apart).
+ * Built with threads of its own, it is a calamity inside a parallel region (128^3: 21 GFLOP/s for 194) unless it is
+ * kept at one thread.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "kernel/kernel.h"
 
@@ -127,24 +128,68 @@ int sf_blas_threads(void)
 	return find(provider[i].get, &get) ? get() : 0;
 }
 
-int sf_blas_set_threads(int threads)
+struct setting {
+	int which, threads;
+};
+
+static void set_threads(void *arg)
 {
-	const int i = loaded();
+	struct setting *s = arg;
 	void (*set)(int);
 	void (*set_wide)(int64_t);
 
+	if (provider[s->which].wide) {
+		if (find(provider[s->which].set, &set_wide))
+			set_wide(s->threads);
+	} else if (find(provider[s->which].set, &set)) {
+		set(s->threads);
+	}
+}
+
+static int found; /* threads that the BLAS came with; 0: never asked */
+
+int sf_blas_set_threads(int threads)
+{
+	struct setting s;
+
+	if (!found)
+		found = sf_blas_threads();
+	s.which = loaded();
+	s.threads = threads;
 	if (threads < 1)
 		return SF_ERANGE;
-	if (i < 0)
+	if (s.which < 0)
 		return SF_EUNSUP;
-	if (provider[i].wide) {
-		if (!find(provider[i].set, &set_wide))
-			return SF_EUNSUP;
-		set_wide(threads);
-	} else {
-		if (!find(provider[i].set, &set))
-			return SF_EUNSUP;
-		set(threads);
-	}
+	sf_apart(set_threads, &s);
 	return SF_OK;
+}
+
+/* OpenBLAS says what it was built with: 0 one thread, 1 threads of its own, 2 OpenMP. */
+static int own_threads(void)
+{
+	int (*parallel)(void);
+
+	return find("openblas_get_parallel", &parallel) && parallel() == 1;
+}
+
+static void look_once(void *arg)
+{
+	static int looked;
+	int *first = arg;
+
+	*first = !looked;
+	looked = 1;
+}
+
+void sf_blas_tame(sf_ctx *ctx)
+{
+	int first = 0;
+
+	sf_alone(look_once, &first);
+	if (!first || !own_threads())
+		return;
+	(void)sf_blas_set_threads(1);
+	if (found > 1) /* else OPENBLAS_NUM_THREADS has said so */
+		sf_note(ctx, SF_LOG_WARNING, "this OpenBLAS was built with threads of its own (pthread) and is kept at one of them; the OpenMP "
+	        "build does not start any (Debian: libopenblas0-openmp)");
 }

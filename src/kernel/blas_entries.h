@@ -10,6 +10,9 @@ void F(sf_blas_conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *p
                              T *scratch);
 void F(sf_blas_conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
                           T *scratch);
+int64_t F(sf_blas_conv_rows)(const sf_conv *s, int adjoint);
+void F(sf_blas_conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+                          T *scratch);
 void F(sf_blas_conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
                             T *dw, T *scratch);
 /* blas.c: C (32,n) += A (32,k) B, row-major with leading dimensions k, ldb, n */

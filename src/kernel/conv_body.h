@@ -56,6 +56,25 @@ static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *pack
 	F(im2col_data)(s, n, dy, packed, dx, scratch);
 }
 
+static int64_t F(conv_rows)(const sf_conv *s, int adjoint)
+{
+	return WINOGRAD(s) ? 2 : F(im2col_splits)(s, adjoint);
+}
+
+static void F(conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+                         T *scratch)
+{
+#if TBITS == 32
+	if (WINOGRAD(s)) {
+		const int64_t tw = (s->w + 1) / 2;
+
+		F(wino_tiles)(s, adjoint, from / 2 * tw, (to + 1) / 2 * tw, x, packed, y, scratch);
+		return;
+	}
+#endif
+	F(im2col_part)(s, adjoint, from, to, x, packed, y, scratch);
+}
+
 static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
                            T *dw, T *scratch)
 {

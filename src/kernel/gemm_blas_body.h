@@ -76,6 +76,17 @@ void F(sf_blas_conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *pac
 	F(blas_data)(s, n, dy, packed, dx, scratch);
 }
 
+int64_t F(sf_blas_conv_rows)(const sf_conv *s, int adjoint)
+{
+	return F(blas_splits)(s, adjoint);
+}
+
+void F(sf_blas_conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+                          T *scratch)
+{
+	F(blas_part)(s, adjoint, from, to, x, packed, y, scratch);
+}
+
 void F(sf_blas_conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
                             T *dw, T *scratch)
 {

@@ -6,13 +6,15 @@
  * memory) changes that chain: a row's result never depends on the other rows, and a column's never
  * on the other columns. Tails use lower tiles and zero columns.
  *
- * A block of KC x NR of B is copied to the stack when enough rows share it; it stays in the second
- * cache level together with the MC x KC block of A.
+ * B is read where it lies: its panel stays in the second cache level together with the MC x KC block of A, whose rows
+ * the registers keep busy longer than a load takes. Rows of B far apart, which would need a page each, and panels that do
+ * not fill vectors are copied to the stack when enough rows share them.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define NR (2 * VW)
 #define KC 256
 #define MC 224
-#define PACK_ROWS (2 * MR) /* fewer rows read B where it lies */
+#define PACK_ROWS (2 * MR) /* fewer rows read B where it lies, */
+#define PACK_APART 1024    /* and all do whose distance in bytes is at most that */
 
 /* mr <= MR rows by nv vectors (both constant after inlining). Two row pointers, because an address
  * has one scaled index. */
@@ -84,13 +86,15 @@ MR_STEPS(TILE)
 static void F(panel)(int64_t m, int nv, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
                      int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
 {
-	int64_t i = 0;
+	int64_t i = 0, most = MR;
 
-	for (; i + MR <= m; i += MR)
+	for (; m - i >= 2 * MR || m - i == MR; i += MR)
 		F(tile_max)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc,
 		            ldc);
+	if (m - i > MR) /* two tiles of about one height rather than a full one and a low one that waits for its sums */
+		most = (m - i + 1) / 2 + 1;
 #define STEP(mr)                                                                                   \
-	for (; i + mr <= m; i += mr)                                                               \
+	for (; mr <= most && i + mr <= m; i += mr)                                                 \
 		F(tile_##mr)(nv, k, a + i * rsa, rsa, csa, b, ldb, accumulate, bias, c + i * ldc,  \
 		             ldc);
 	MR_STEPS(STEP)
@@ -123,12 +127,13 @@ static void F(panel_edge)(int64_t m, int cols, int64_t k, const T *a, int64_t rs
 static void F(pack_panel)(int64_t k, int cols, const T *b, int64_t ldb, T *to)
 {
 	int64_t l;
+	int j;
 
-	for (l = 0; l < k; l++, b += ldb, to += NR) {
-		memcpy(to, b, (size_t)cols * sizeof(T));
-		if (cols < NR)
-			memset(to + cols, 0, (size_t)(NR - cols) * sizeof(T));
-	}
+	for (l = 0; cols == NR && l < k; l++, b += ldb, to += NR)
+		memcpy(to, b, NR * sizeof(T));
+	for (; l < k; l++, b += ldb, to += NR)
+		for (j = 0; j < NR; j++)
+			to[j] = j < cols ? b[j] : 0;
 }
 
 /* The product has no terms. */
@@ -155,6 +160,8 @@ static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, in
 	}
 	if (n > 0 && n <= THIN && rsa == 1)
 		done = F(gemm_thin)(m, n, k, a, csa, b, ldb, accumulate, bias, c, ldc);
+	else if (n > 0 && n <= THIN && csa == 1)
+		done = F(gemm_thin_rows)(m, n, k, a, rsa, b, ldb, accumulate, bias, c, ldc);
 	for (i0 = done; i0 < m; i0 += MC)
 		for (l0 = 0; l0 < k; l0 += KC) {
 			const int64_t mc = m - i0 < MC ? m - i0 : MC;
@@ -169,7 +176,7 @@ static void F(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, in
 				const T *ends = bias && last ? bias + j0 : NULL;
 				T *cblock = c + i0 * ldc + j0;
 
-				if (whole && mc < PACK_ROWS) {
+				if (whole && (mc < PACK_ROWS || ldb * (int64_t)sizeof(T) <= PACK_APART)) {
 					F(panel)(mc, cols / VW, kc, ablock, rsa, csa, bblock, ldb,
 					         add, ends, cblock, ldc);
 					continue;

@@ -1,7 +1,7 @@
-/* gemm_thin_body.h: products with at most THIN columns where the rows of A' are contiguous (weight
- * gradients of a convolution to one or three channels): the lanes of a vector are rows of C,
- * because columns would leave most of them empty. The chain of an element is the one of
- * gemm_body.h.
+/* gemm_thin_body.h: products with at most THIN columns, as layers to one or three channels and their weight
+ * gradients have: the lanes of a vector are rows of C, because columns would leave most of them empty. Where the rows of
+ * A' are contiguous lanes are loaded as they lie; where the rows of A are, squares of A are turned in registers first.
+ * The chain of an element is the one of gemm_body.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define THIN 4
 #define DEEP 4 /* vectors of rows at a time */
@@ -79,6 +79,74 @@ static int64_t F(gemm_thin)(int64_t m, int64_t n, int64_t k, const T *a, int64_t
 		deep[n - 1](k, a + i, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
 	for (; i + VW <= m; i += VW)
 		flat[n - 1](k, a + i, csa, b, ldb, accumulate, bias, c + i * ldc, ldc);
+	return i;
+}
+
+/* VW rows of C by n columns, A(i,l) = a[i rsa + l] */
+INLINE void F(thin_rows)(const int n, int64_t k, const T *a, int64_t rsa, const T *b, int64_t ldb,
+                         int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	VEC acc[THIN], r[VW];
+	T lane[VW] ALIGNED;
+	int64_t l = 0;
+	int i, j;
+
+	UNROLL
+	for (j = 0; j < n; j++) {
+		for (i = 0; i < VW; i++)
+			lane[i] = accumulate ? c[i * ldc + j] : 0;
+		acc[j] = LOAD(lane);
+	}
+	for (; l + VW <= k; l += VW, a += VW) {
+		F(turn)(a, rsa, r);
+		UNROLL
+		for (i = 0; i < VW; i++, b += ldb)
+			UNROLL
+			for (j = 0; j < n; j++)
+				acc[j] = FMA(r[i], SPLAT(b[j]), acc[j]);
+	}
+	for (; l < k; l++, a++, b += ldb) {
+		VEC x;
+
+		for (i = 0; i < VW; i++)
+			lane[i] = a[i * rsa];
+		x = LOAD(lane);
+		UNROLL
+		for (j = 0; j < n; j++)
+			acc[j] = FMA(x, SPLAT(b[j]), acc[j]);
+	}
+	UNROLL
+	for (j = 0; j < n; j++) {
+		STORE(lane, acc[j]);
+		for (i = 0; i < VW; i++)
+			c[i * ldc + j] = bias ? lane[i] + bias[j] : lane[i];
+	}
+}
+
+#define THIN_ROWS(n)                                                                               \
+	NOINLINE void F(thin_rows_##n)(int64_t k, const T *a, int64_t rsa, const T *b,             \
+	                               int64_t ldb, int accumulate, const T *bias, T *c,           \
+	                               int64_t ldc)                                                \
+	{                                                                                          \
+		F(thin_rows)(n, k, a, rsa, b, ldb, accumulate, bias, c, ldc);                      \
+	}
+THIN_ROWS(1)
+THIN_ROWS(2)
+THIN_ROWS(3)
+THIN_ROWS(4)
+#undef THIN_ROWS
+
+/* The rows that fill vectors, where a row of A is contiguous; returns how many. */
+static int64_t F(gemm_thin_rows)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, const T *b,
+                                 int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	typedef void (*fn)(int64_t, const T *, int64_t, const T *, int64_t, int, const T *, T *,
+	                   int64_t);
+	static const fn rows[THIN] = {F(thin_rows_1), F(thin_rows_2), F(thin_rows_3), F(thin_rows_4)};
+	int64_t i = 0;
+
+	for (; i + VW <= m; i += VW)
+		rows[n - 1](k, a + i * rsa, rsa, b, ldb, accumulate, bias, c + i * ldc, ldc);
 	return i;
 }
 #undef DEEP

@@ -152,20 +152,28 @@ static void CONV(pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 			}
 }
 
-/* out (ho,wo,n) of each sample = cols(x) W */
+/* Rows from .. to of out (ho,wo,n) = cols(x) W of one sample */
+static void CONV(gather_rows)(const CONV(view) *g, int64_t ho, int64_t from, int64_t to, int64_t n, const T *x,
+                              const T *w, T *out, T *scratch)
+{
+	const int64_t k = g->kh * g->kw * g->c, rows = CONV(rows)(ho, g->wo, k);
+	int64_t y0, y1;
+
+	for (y0 = from; y0 < to; y0 = y1) {
+		y1 = y0 + rows < to ? y0 + rows : to;
+		CONV(cols)(g, x, y0, y1, scratch);
+		GEMM((y1 - y0) * g->wo, n, k, scratch, CONV(ld)(k), 1, w, n, 0, NULL,
+		     out + y0 * g->wo * n, n);
+	}
+}
+
 static void CONV(gather)(const CONV(view) *g, int64_t samples, int64_t ho, int64_t n, const T *x,
                          const T *w, T *out, T *scratch)
 {
-	const int64_t k = g->kh * g->kw * g->c, rows = CONV(rows)(ho, g->wo, k);
-	int64_t s, y0, y1;
+	int64_t s;
 
 	for (s = 0; s < samples; s++, x += g->h * g->w * g->c, out += ho * g->wo * n)
-		for (y0 = 0; y0 < ho; y0 = y1) {
-			y1 = y0 + rows < ho ? y0 + rows : ho;
-			CONV(cols)(g, x, y0, y1, scratch);
-			GEMM((y1 - y0) * g->wo, n, k, scratch, CONV(ld)(k), 1, w, n, 0, NULL,
-			     out + y0 * g->wo * n, n);
-		}
+		CONV(gather_rows)(g, ho, 0, ho, n, x, w, out, scratch);
 }
 
 /* out (h,w,c of the view) of each sample = the columns that y (ho,wo,n) W makes, added */
@@ -223,6 +231,25 @@ static void CONV(data)(const sf_conv *s, int64_t n, const T *dy, const T *packed
 		CONV(scatter)(&gx, n, s->ho, s->co, dy, packed, dx, scratch);
 	else
 		CONV(gather)(&gy, n, s->h, s->ci, dy, packed, dx, scratch);
+}
+
+static int64_t CONV(splits)(const sf_conv *s, int adjoint)
+{
+	return CONV(pointwise)(s) || !CONV(scatters)(s, adjoint);
+}
+
+static void CONV(part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+                       T *scratch)
+{
+	const CONV(view) g = adjoint ? CONV(view_of_y)(s) : CONV(view_of_x)(s);
+	const int64_t ci = adjoint ? s->co : s->ci, co = adjoint ? s->ci : s->co;
+
+	if (!CONV(splits)(s, adjoint))
+		(adjoint ? CONV(data) : CONV(forward))(s, 1, x, packed, y, scratch);
+	else if (CONV(pointwise)(s))
+		GEMM((to - from) * s->w, co, ci, x + from * s->w * ci, ci, 1, packed, co, 0, NULL, y + from * s->w * co, co);
+	else
+		CONV(gather_rows)(&g, adjoint ? s->h : s->ho, from, to, co, x, packed, y, scratch);
 }
 
 static void CONV(weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,

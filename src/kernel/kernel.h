@@ -16,6 +16,8 @@
 #ifndef SF_KERNEL_H
 #define SF_KERNEL_H
 
+#include <scorefield/noise.h>
+
 #include "core/core.h"
 
 /* Elementwise kinds; map1 gets a constant c that SCALE and OFFSET use. */
@@ -77,5 +79,7 @@ void sf_blas_gemm(int ta, int tb, int64_t m, int64_t n, int64_t k, double alpha,
 int sf_blas_eigh(int64_t n, double *a, double *val, double *vec);
 /* Lower Cholesky factor in place, upper part zeroed; SF_EINVAL where not positive definite. */
 int sf_blas_cholesky(int64_t n, double *a);
+/* Once in a process: an OpenBLAS with threads of its own is kept at one, and the log hears of it. */
+void sf_blas_tame(sf_ctx *ctx);
 
 #endif

@@ -1,8 +1,10 @@
 /* math_body.h: elementary functions of one element, branch-free, so that loops over them become
  * vector code. Only + - * /, square root and bit operations: the same bytes on every machine.
  *
- *   exp, expm1   x = n ln 2 + r, |r| <= ln(2)/2; Taylor series in r; exact scaling by 2^n in two
- *                steps, so that results fade into subnormals, 0 and infinity as they should
+ *   exp, expm1   x = n ln 2 + r, |r| <= ln(2)/2; e^r by its Taylor series (float: (e^r - 1 - r)/r^2 by the
+ *                polynomial through its values at the five Chebyshev nodes of [-ln(2)/2, ln(2)/2], relative error
+ *                of e^r 1e-8); exact scaling by 2^n in two steps, so that results fade into subnormals, 0 and
+ *                infinity as they should
  *   log          x = 2^e m, m in [sqrt(1/2), sqrt 2); log m = 2 atanh(s), s = (m - 1)/(m + 1),
  *                arranged as f - (f^2/2 - s (f^2/2 + R)) with f = m - 1 (Tang 1990, as fdlibm)
  *   tanh         expm1(2|x|)/(expm1(2|x|) + 2)
@@ -58,25 +60,20 @@ INLINE T F(f_sqrt)(T x)
 #define LN2_HI K(0.693359375, 6.93147180369123816490e-01) /* short: times n it is exact */
 #define LN2_LO K(-2.12194440e-4, 1.90821492927058770002e-10)
 
-/* e^r - 1 with x = n ln 2 + r; 2^n = lo hi */
-INLINE T F(exp_parts)(T x, T *lo, T *hi)
+/* e^r - 1 with x = n ln 2 + r, for |x| < 1000 */
+INLINE T F(exp_part)(T x, BITS *n)
 {
 	const T round = K(12582912.0, 6755399441055744.0); /* 1.5 2^23, 1.5 2^52 */
-	T t, r, p;
-	BITS n, half;
+	T t = x * K(1.44269504088896341, 1.44269504088896341) + round, r, p;
 
-	x = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
-	x = x > K(89.0, 710.0) ? K(89.0, 710.0) : x;
-	t = x * K(1.44269504088896341, 1.44269504088896341) + round;
-	n = F(bits)(t) - F(bits)(round) + 4 * (EXPONENT_BIAS + 1);
-	half = n >> 1;
-	*lo = F(of_bits)((half - (EXPONENT_BIAS + 2)) << MANTISSA);
-	*hi = F(of_bits)((n - half - (EXPONENT_BIAS + 2)) << MANTISSA);
+	*n = F(bits)(t) - F(bits)(round);
 	t -= round;
 	r = x - t * LN2_HI;
 	r = r - t * LN2_LO;
 #if TBITS == 32
-	p = r * (1.0f / 5040) + 1.0f / 720; /* 1/7!, 1/6! */
+	p = r * 1.392617612e-3f + 8.363173075e-3f;
+	p = p * r + 4.166655466e-2f;
+	p = p * r + 1.666657703e-1f;
 #else
 	p = r * (1.0 / 6227020800.0) + 1.0 / 479001600.0; /* 1/13!, 1/12! ... */
 	p = p * r + 1.0 / 39916800.0;
@@ -85,12 +82,28 @@ INLINE T F(exp_parts)(T x, T *lo, T *hi)
 	p = p * r + 1.0 / 40320.0;
 	p = p * r + 1.0 / 5040.0;
 	p = p * r + 1.0 / 720.0;
+	p = p * r + 1.0 / 120.0;
+	p = p * r + 1.0 / 24.0;
+	p = p * r + 1.0 / 6.0;
 #endif
-	p = p * r + (T)1 / 120;
-	p = p * r + (T)1 / 24;
-	p = p * r + (T)1 / 6;
-	p = p * r + (T)1 / 2;
+	p = p * r + (T)0.5;
 	return r + r * r * p;
+}
+
+/* The same for any x; 2^n = lo hi */
+INLINE T F(exp_parts)(T x, T *lo, T *hi)
+{
+	BITS n, half;
+	T p;
+
+	x = x < K(-104.0, -746.0) ? K(-104.0, -746.0) : x;
+	x = x > K(89.0, 710.0) ? K(89.0, 710.0) : x;
+	p = F(exp_part)(x, &n);
+	n += 4 * (EXPONENT_BIAS + 1);
+	half = n >> 1;
+	*lo = F(of_bits)((half - (EXPONENT_BIAS + 2)) << MANTISSA);
+	*hi = F(of_bits)((n - half - (EXPONENT_BIAS + 2)) << MANTISSA);
+	return p;
 }
 
 INLINE T F(f_exp)(T x)
@@ -98,6 +111,19 @@ INLINE T F(f_exp)(T x)
 	T lo, hi, p = F(exp_parts)(x, &lo, &hi);
 
 	return (1 + p) * lo * hi;
+}
+
+/* 1 + exp(x): one scaling is enough, by 2^(n-1), which is infinite where exp(x) is; below, exp(x) adds nothing to 1 */
+INLINE T F(one_and_exp)(T x)
+{
+	BITS n;
+	T e;
+
+	x = x < K(-86.0, -708.0) ? K(-86.0, -708.0) : x;
+	x = x > K(89.5, 710.5) ? K(89.5, 710.5) : x;
+	e = 1 + F(exp_part)(x, &n);
+	e *= F(of_bits)((n + (EXPONENT_BIAS - 1)) << MANTISSA);
+	return 1 + (e + e);
 }
 
 INLINE T F(f_expm1)(T x) /* x <= 40 */
@@ -160,7 +186,7 @@ INLINE T F(f_tanh)(T x)
 
 INLINE T F(f_sigmoid)(T x)
 {
-	return 1 / (1 + F(f_exp)(-x));
+	return 1 / F(one_and_exp)(-x);
 }
 
 INLINE T F(f_softplus)(T x)
@@ -170,7 +196,7 @@ INLINE T F(f_softplus)(T x)
 
 INLINE T F(f_silu)(T x)
 {
-	return x * F(f_sigmoid)(x);
+	return x / F(one_and_exp)(-x);
 }
 
 INLINE T F(f_silu_grad)(T x) /* s (1 + x (1 - s)) */

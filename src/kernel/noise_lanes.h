@@ -29,6 +29,49 @@ INLINE float float_of_bits(uint32_t u)
 	return x;
 }
 
+#if SF_SIMD && defined WIDE_PRODUCT
+/* Two counters in each 64-bit element are done as two vectors, of even and of odd counters in the low halves: a
+ * multiplication reads the low halves alone, so what the high halves hold does not matter before the end. */
+typedef uint64_t v_u64 __attribute__((vector_size(VBYTES)));
+typedef uint64_t u_u64 __attribute__((vector_size(VBYTES), aligned(4), may_alias));
+
+enum { PHILOX_VECTOR = VBYTES / 4 }; /* counters of both vectors */
+
+INLINE void philox_wide(const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
+                        uint32_t *const w[4])
+{
+	const v_u64 m0 = 0xD2511F53u - (v_u64){0}, m1 = 0xCD9E8D57u - (v_u64){0};
+	uint64_t k0 = key[0], k1 = key[1];
+	v_u64 c[4][2], step;
+	int round, j, h;
+
+	for (j = 0; j < PHILOX_VECTOR / 2; j++)
+		step[j] = first + 2 * (uint64_t)j;
+	UNROLL
+	for (j = 0; j < 4; j++)
+		UNROLL
+		for (h = 0; h < 2; h++)
+			c[j][h] = j == moves ? step + counter[j] + (uint64_t)h : counter[j] - (v_u64){0};
+	UNROLL
+	for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+		UNROLL
+		for (h = 0; h < 2; h++) {
+			const v_u64 p = WIDE_PRODUCT(m0, c[0][h]), q = WIDE_PRODUCT(m1, c[2][h]);
+
+			c[0][h] = q >> 32 ^ c[1][h] ^ k0;
+			c[1][h] = q;
+			c[2][h] = p >> 32 ^ c[3][h] ^ k1;
+			c[3][h] = p;
+		}
+	UNROLL
+	for (j = 0; j < 4; j++)
+		*(u_u64 *)(void *)w[j] = (c[j][0] & 0xffffffffu) | c[j][1] << 32;
+}
+#else
+enum { PHILOX_VECTOR = NOISE_LANES + 1 }; /* none */
+#define philox_wide(key, counter, moves, first, w) ((void)0)
+#endif
+
 /* w[j][i] = word j of the counter with first + i added to its word `moves`. `lanes` is constant after inlining:
  * NOISE_LANES, or fewer for the few numbers of a small sample. */
 INLINE void philox_lanes(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
@@ -37,6 +80,13 @@ INLINE void philox_lanes(const int lanes, const uint32_t key[2], const uint32_t 
 	uint32_t k0 = key[0], k1 = key[1];
 	int round, i;
 
+	for (i = 0; i + PHILOX_VECTOR <= lanes; i += PHILOX_VECTOR) {
+		uint32_t *const part[4] = {w[0] + i, w[1] + i, w[2] + i, w[3] + i};
+
+		philox_wide(key, counter, moves, first + (uint32_t)i, part);
+	}
+	if (i == lanes)
+		return;
 	for (i = 0; i < lanes; i++) {
 		w[0][i] = counter[0] + (moves == 0 ? first + (uint32_t)i : 0);
 		w[1][i] = counter[1] + (moves == 1 ? first + (uint32_t)i : 0);

@@ -76,18 +76,51 @@ static void F(sum_rows)(int64_t rows, int64_t cols, const T *a, int accumulate, 
 		F(axpy)(cols, 1, a + i * cols, o);
 }
 
+#if SF_SIMD
+/* r = the transpose of the VW rows at src: log2 VW rounds in which row i and row i + VW/2 are zipped. */
+INLINE void F(turn)(const T *src, int64_t lds, VEC *r)
+{
+	VEC s[VW];
+	int step, i;
+
+	UNROLL
+	for (i = 0; i < VW; i++)
+		r[i] = LOAD(src + i * lds);
+	UNROLL
+	for (step = 1; step < VW; step *= 2) {
+		UNROLL
+		for (i = 0; i < VW / 2; i++) {
+			s[2 * i] = ZIP_LO(r[i], r[i + VW / 2]);
+			s[2 * i + 1] = ZIP_HI(r[i], r[i + VW / 2]);
+		}
+		UNROLL
+		for (i = 0; i < VW; i++)
+			r[i] = s[i];
+	}
+}
+#endif
+
+/* Squares in registers, and what is left at the edges. */
 static void F(transpose)(int64_t rows, int64_t cols, const T *src, int64_t lds, T *dst, int64_t ldd)
 {
-	enum { SIDE = 16 };
-	int64_t i, j, i0, j0;
+	int64_t done = 0, across = 0, i, j;
 
-	for (i0 = 0; i0 < rows; i0 += SIDE)
-		for (j0 = 0; j0 < cols; j0 += SIDE) {
-			int64_t i1 = i0 + SIDE < rows ? i0 + SIDE : rows;
-			int64_t j1 = j0 + SIDE < cols ? j0 + SIDE : cols;
+#if SF_SIMD
+	for (; done + VW <= rows; done += VW)
+		for (j = 0; j + VW <= cols; j += VW) {
+			VEC r[VW];
 
-			for (j = j0; j < j1; j++)
-				for (i = i0; i < i1; i++)
-					dst[j * ldd + i] = src[i * lds + j];
+			F(turn)(src + done * lds + j, lds, r);
+			UNROLL
+			for (i = 0; i < VW; i++)
+				STORE(dst + (j + i) * ldd + done, r[i]);
 		}
+	across = cols / VW * VW;
+#endif
+	for (j = across; j < cols; j++)
+		for (i = 0; i < done; i++)
+			dst[j * ldd + i] = src[i * lds + j];
+	for (i = done; i < rows; i++)
+		for (j = 0; j < cols; j++)
+			dst[j * ldd + i] = src[i * lds + j];
 }

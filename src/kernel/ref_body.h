@@ -177,4 +177,5 @@ static void F(softmax_grad)(int64_t rows, int64_t n, const T *y, const T *dy, T 
 	}
 }
 
+#include "kernel/peak_body.h"
 #include "kernel/table_body.h"

@@ -69,6 +69,24 @@ static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *pack
 	);
 }
 
+static int64_t F(conv_rows)(const sf_conv *s, int adjoint)
+{
+	(void)s;
+	(void)adjoint;
+	return 0;
+}
+
+static void F(conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+                         T *scratch)
+{
+	(void)from;
+	(void)to;
+	if (adjoint)
+		F(conv_data)(s, 1, x, packed, y, scratch);
+	else
+		F(conv_forward)(s, 1, x, packed, y, scratch);
+}
+
 static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
                            T *dw, T *scratch)
 {

@@ -47,6 +47,11 @@ typedef struct TABLE {
 	/* dx (n,h,w,ci) = adjoint in x of dy (n,ho,wo,co); `packed` made with adjoint = 1 */
 	void (*conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
 	                  T *scratch);
+	/* A part of the result of forward (adjoint 0) or data (1) for one sample, with the bytes of the whole: its rows
+	 * from .. to, `from` a multiple of conv_rows, `to` too or the last. conv_rows 0: the whole alone */
+	int64_t (*conv_rows)(const sf_conv *s, int adjoint);
+	void (*conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
+	                  T *scratch);
 	/* dw (kh,kw,ci,co) = sum over samples, in order; accumulate adds to what is there */
 	void (*conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
 	                    T *dw, T *scratch);
@@ -75,4 +80,7 @@ typedef struct TABLE {
 	 * by one: 0 for the elements of a sample, 1 for one block each of neighbouring samples -- */
 	void (*normal)(const uint32_t key[2], const uint32_t counter[4], int moves, int64_t blocks, T *out);
 	void (*uniform)(const uint32_t key[2], const uint32_t counter[4], int moves, int64_t blocks, T *out);
+
+	/* -- n rounds of multiply-adds in registers; returns the operations done, see peak_body.h -- */
+	double (*peak)(int64_t n, T *sink);
 } TABLE;

@@ -23,9 +23,10 @@
 		F(sum), F(dot), F(sum_rows), F(axpy), F(pick), F(pick_tag), F(add_tagged),         \
 		F(product##gemm), F(transpose),                                                    \
 		F(product##conv_packed), F(product##conv_scratch), F(product##conv_pack),          \
-		F(product##conv_forward), F(product##conv_data), F(product##conv_weight),          \
+		F(product##conv_forward), F(product##conv_data), F(product##conv_rows),            \
+		F(product##conv_part), F(product##conv_weight),                                    \
 		F(norm_forward), F(norm_backward), F(softmax), F(softmax_grad), F(adam),           \
-		F(average), F(normal), F(uniform)                                                              \
+		F(average), F(normal), F(uniform), F(peak)                                         \
 	}
 
 extern const F(sf_kern) TABLE_NAME(ISA, SUFFIX, ), TABLE_NAME(ISA, SUFFIX, _blas);

@@ -261,18 +261,17 @@ static void F(wino_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 	}
 }
 
-/* Forward, or with swapped channels and packed weights made for it, the adjoint in x. */
-static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, const T *packed,
-                            T *y, T *scratch)
+/* Forward, or with swapped channels and packed weights made for it, the adjoint in x: tiles first .. last. */
+static void F(wino_tiles)(const sf_conv *s, int swap, int64_t first, int64_t last, const T *x, const T *packed,
+                          T *y, T *scratch)
 {
 	const F(wino) g = F(wino_open)(s, swap, scratch);
-	const int64_t all = n * g.th * g.tw;
 	int64_t t, rows, j0;
 	int i;
 
 	memset(g.zero, 0, (size_t)g.ci * sizeof(T));
-	for (t = 0; t < all; t += rows) {
-		rows = all - t < g.block ? all - t : g.block;
+	for (t = first; t < last; t += rows) {
+		rows = last - t < g.block ? last - t : g.block;
 		F(wino_input)(&g, x, t, rows);
 		for (i = 0; i < 16; i++)
 			for (j0 = 0; j0 < g.co; j0 += NR) {
@@ -284,6 +283,12 @@ static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, c
 			}
 		F(wino_output)(&g, y, t, rows);
 	}
+}
+
+static void F(wino_forward)(const sf_conv *s, int swap, int64_t n, const T *x, const T *packed,
+                            T *y, T *scratch)
+{
+	F(wino_tiles)(s, swap, 0, n * ((s->h + 1) / 2) * ((s->w + 1) / 2), x, packed, y, scratch);
 }
 
 /* (+)= G' u G for one pair of channels; u has stride `step` */

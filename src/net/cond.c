@@ -95,10 +95,8 @@ static double level(int kind, const sf_process *p, int64_t n, double t, double r
 	return fmin(fmax(at, 0), top);
 }
 
-double sf_cond_noise(int kind, const sf_process *p, int cond, int64_t levels, double t)
+double sf_cond_noise(int kind, const sf_process *p, int cond, int64_t levels, double t, double r)
 {
-	double r = sf_net_has_level(p) ? sf_process_sigma(p, t) / sf_process_alpha(p, t) : t;
-
 	switch (cond == SF_COND_AUTO ? choose(kind, p, 0) : cond) {
 	case SF_COND_LOG4: return log(r) / 4;
 	case SF_COND_LOG: return log(r);

@@ -6,7 +6,8 @@
  *
  * the usual network of 2-D score matching studies with the time embedding of Song et al. 2021 (2011.13456,
  * layerspp.py) added to every hidden layer. Parameters for d numbers, width w, depth L, embedding m and unit
- * output: m^2 + m + (d w + w) + (L-1)(w^2 + w) + L (m w + w) + (w d + d); a test counts them.
+ * output: m^2 + m + (d w + w) + (L-1)(w^2 + w) + L (m w + w) + (w d + d); a test counts them. With embed=none and no
+ * labels there is no e: neither the terms in m nor the L w biases of T_l.
  * ReLU has no second derivative: objectives that need one do not see its kinks.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "net/build.h"
@@ -52,11 +53,15 @@ static sf_var build(const void *state, sf_graph *g, const sf_net_io *io)
 	const struct mlp *st = state;
 	sf_shape s = sf_shape_of(g, io->x);
 	int64_t out = s.size, dim[SF_MAXRANK], l;
-	sf_var e, h = sf_reshape(g, io->x, 1, &out);
+	/* a layer of the embedding only adds a bias to another where there is nothing to embed */
+	int told = st->embed != SF_EMBED_NONE || io->classes > 0 || io->augments > 0;
+	sf_var e = SF_NOVAR, h = sf_reshape(g, io->x, 1, &out);
 
-	e = sf_net_embed(g, st->embed, io->cond, st->embed_width, st->fourier_scale);
-	e = sf_net_embed_label(g, e, io);
-	e = sf_net_act(g, st->act, sf_net_linear(g, "embed", e, st->embed_width, 1));
+	if (told) {
+		e = sf_net_embed(g, st->embed, io->cond, st->embed_width, st->fourier_scale);
+		e = sf_net_embed_label(g, e, io);
+		e = sf_net_act(g, st->act, sf_net_linear(g, "embed", e, st->embed_width, 1));
+	}
 	for (l = 0; l < st->depth && sf_graph_status(g) == 0; l++) {
 		char name[40];
 		sf_var a;
@@ -64,7 +69,9 @@ static sf_var build(const void *state, sf_graph *g, const sf_net_io *io)
 		snprintf(name, sizeof name, "layer%lld", (long long)l);
 		a = sf_net_linear(g, name, h, st->width, 1);
 		snprintf(name, sizeof name, "time%lld", (long long)l);
-		a = sf_net_act(g, st->act, sf_add(g, a, sf_net_linear(g, name, e, st->width, 1)));
+		if (told)
+			a = sf_add(g, a, sf_net_linear(g, name, e, st->width, 1));
+		a = sf_net_act(g, st->act, a);
 		h = sf_keep(g, st->residual && l > 0 ? sf_add(g, h, a) : a);
 	}
 	for (l = 0; l < s.rank; l++)

@@ -138,6 +138,7 @@ static int evaluate(const sf_score *s, sf_plan *plan, int64_t n, const double *x
 	j.out = out;
 	for (j.first = 0; j.first < n; j.first += w->chunk) {
 		int64_t m = n - j.first < w->chunk ? n - j.first : w->chunk;
+		double ns = (double)m * (100 + 4 * (double)w->m.size);
 		sf_run run;
 
 		memset(&run, 0, sizeof run);
@@ -145,9 +146,9 @@ static int evaluate(const sf_score *s, sf_plan *plan, int64_t n, const double *x
 		run.shards = (m + w->batch - 1) / w->batch;
 		if (run.shards < threads)
 			run.shards = m < threads ? m : threads;
-		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, fill, &j));
+		SF_TRY(sf_parallel_work(w->m.ctx, ns, (m + j.tile - 1) / j.tile, fill, &j));
 		SF_TRY(sf_plan_run(plan, &run));
-		SF_TRY(sf_parallel(w->m.ctx, (m + j.tile - 1) / j.tile, finish, &j));
+		SF_TRY(sf_parallel_work(w->m.ctx, ns, (m + j.tile - 1) / j.tile, finish, &j));
 	}
 	return SF_OK;
 }

@@ -57,7 +57,7 @@ void sf_param_coef(int kind, const sf_process *p, double sd, int cond, int64_t l
 
 	out->alpha = a;
 	out->sigma = s;
-	out->c_noise = sf_cond_noise(kind, p, cond, levels, t);
+	out->c_noise = sf_cond_noise(kind, p, cond, levels, t, sf_net_has_level(p) ? s / a : t);
 	out->c_in = out->e_f = 1;
 	out->e_x = 0;
 	switch (kind) {

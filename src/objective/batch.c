@@ -22,6 +22,7 @@ struct sf_batch {
 	int64_t rows, blocks, probes, extras, reference, augments;
 	double *x0, *label; /* (rows,size), (rows) */
 	double *augment;    /* (rows,augments); NULL: none */
+	sf_profile *profile; /* NULL: nobody asks where the time goes */
 	void *in[INPUTS];   /* of the plan's type; NULL where the graph has no such input */
 	void *loss, *grad;
 	double sum;         /* of the losses of a step's parts so far */
@@ -295,7 +296,9 @@ double *sf_batch_augment(sf_batch *b)
 }
 
 /* ---- running ---- */
-static void put(const sf_batch *b, int which, int64_t first, int64_t n, const double *from)
+
+/* Numbers first .. first+n-1 of an input, rounded to the plan's type; they lie `stride` apart. */
+static void put(const sf_batch *b, int which, int64_t first, int64_t n, const double *from, int64_t stride)
 {
 	int64_t i;
 
@@ -305,9 +308,12 @@ static void put(const sf_batch *b, int which, int64_t first, int64_t n, const do
 		float *to = (float *)b->in[which] + first;
 
 		for (i = 0; i < n; i++)
-			to[i] = (float)from[i];
+			to[i] = (float)from[i * stride];
 	} else {
-		memcpy((double *)b->in[which] + first, from, (size_t)n * sizeof *from);
+		double *to = (double *)b->in[which] + first;
+
+		for (i = 0; i < n; i++)
+			to[i] = from[i * stride];
 	}
 }
 
@@ -319,28 +325,44 @@ static int drops_label(const sf_draw *d, int64_t i)
 	return d->label_dropout > 0 && sf_noise_uniform53(key, d->first + (uint64_t)i, 0) < d->label_dropout;
 }
 
-static void put_sample(const sf_batch *b, int64_t i)
+static void put_labels(const sf_batch *b, int64_t first, int64_t n)
 {
-	static const double none = -1, zero = 0;
-	const sf_draw *d = &b->draw;
-	int64_t size = d->size, k;
-	const double *u = d->xt + i * b->blocks * size;
+	static const double none = -1;
+	int64_t i;
 
-	put(b, XT, i * size, size, u + (b->blocks - 1) * size);
-	put(b, POSITION, i * size, size, u);
-	put(b, Z, i * size, size, d->z + i * size);
-	if (b->probes)
-		put(b, PROBE, i * b->probes * size, b->probes * size, d->probe + i * b->probes * size);
-	for (k = 0; k < b->augments; k++)
-		put(b, AUGMENT, i * b->augments + k, 1, d->augment ? d->augment + i * b->augments + k : &zero);
-	put(b, WEIGHT, i, 1, d->weight + i);
-	put(b, C_IN, i, 1, &d->coef[i].c_in);
-	put(b, C_NOISE, i, 1, &d->coef[i].c_noise);
-	put(b, E_X, i, 1, &d->coef[i].e_x);
-	put(b, E_F, i, 1, &d->coef[i].e_f);
-	put(b, LABEL, i, 1, drops_label(d, i) ? &none : d->label + i);
+	for (i = first; b->in[LABEL] && i < first + n; i++)
+		put(b, LABEL, i, 1, drops_label(&b->draw, i) ? &none : b->draw.label + i, 1);
+}
+
+/* Samples first .. first+n-1. */
+static void put_samples(const sf_batch *b, int64_t first, int64_t n)
+{
+	static const double zero = 0;
+	const sf_draw *d = &b->draw;
+	const int64_t size = d->size, probes = b->probes * size, stride = (int64_t)(sizeof *d->coef / sizeof(double));
+	const sf_coef *c = d->coef + first;
+	int64_t i, k;
+
+	if (b->blocks == 1)
+		put(b, XT, first * size, n * size, d->xt + first * size, 1);
+	for (i = first; b->blocks == 2 && i < first + n; i++) {
+		put(b, POSITION, i * size, size, d->xt + i * 2 * size, 1);
+		put(b, XT, i * size, size, d->xt + (i * 2 + 1) * size, 1);
+	}
+	put(b, Z, first * size, n * size, d->z + first * size, 1);
+	if (probes)
+		put(b, PROBE, first * probes, n * probes, d->probe + first * probes, 1);
+	if (b->augments)
+		put(b, AUGMENT, first * b->augments, n * b->augments, d->augment ? d->augment + first * b->augments : &zero,
+		    d->augment != NULL);
+	put(b, WEIGHT, first, n, d->weight + first, 1);
+	put(b, C_IN, first, n, &c->c_in, stride);
+	put(b, C_NOISE, first, n, &c->c_noise, stride);
+	put(b, E_X, first, n, &c->e_x, stride);
+	put(b, E_F, first, n, &c->e_f, stride);
+	put_labels(b, first, n);
 	for (k = 0; k < SF_OBJECTIVE_EXTRA && d->extra[k]; k++)
-		put(b, EXTRA + (int)k, i, 1, d->extra[k] + i);
+		put(b, EXTRA + (int)k, first, n, d->extra[k] + first, 1);
 }
 
 struct job {
@@ -351,11 +373,10 @@ struct job {
 static int put_tile(void *arg, int64_t tile, int worker)
 {
 	const struct job *j = arg;
-	int64_t i, n = j->b->draw.n, end = (tile + 1) * j->tile < n ? (tile + 1) * j->tile : n;
+	int64_t first = tile * j->tile, left = j->b->draw.n - first;
 
 	(void)worker;
-	for (i = tile * j->tile; i < end; i++)
-		put_sample(j->b, i);
+	put_samples(j->b, first, left < j->tile ? left : j->tile);
 	return 0;
 }
 
@@ -365,10 +386,15 @@ int sf_batch_run(sf_batch *b, const void *params, double *loss)
 	struct job j = {NULL, 0};
 	int64_t i;
 	sf_run run = b->run;
+	double start;
 
 	j.b = b;
 	j.tile = d->size < 64 ? 64 : 1;
-	SF_TRY(sf_parallel(b->ctx, (d->n + j.tile - 1) / j.tile, put_tile, &j));
+	start = b->profile ? sf_seconds() : 0;
+	SF_TRY(sf_parallel_work(b->ctx, (double)d->n * (100 + (double)((b->blocks + b->probes + 1) * d->size)),
+	                        (d->n + j.tile - 1) / j.tile, put_tile, &j));
+	if (b->profile)
+		b->profile->seconds[SF_KIND_DATA] += sf_seconds() - start;
 	if (run.parts == 1)
 		run.n = d->n;
 	run.seed = d->seed;
@@ -413,6 +439,12 @@ int64_t sf_batch_parts(const sf_batch *b)
 double sf_batch_bytes(const sf_batch *b)
 {
 	return b->bytes;
+}
+
+int sf_batch_profile(sf_batch *b, sf_profile *into)
+{
+	b->profile = into;
+	return sf_plan_profile(b->plan, into);
 }
 
 void sf_batch_describe(const sf_batch *b, sf_plan_info *info)

@@ -43,6 +43,9 @@ double sf_draw_state(const sf_model *m, const sf_draw *d, int64_t i, int given_v
 /* For losses that hold derivatives of eps and pair no noise with it (ism, ssm, ssm-vr): x_t, and the process's scale sigma in
  * extra[0]; returns sigma, or NaN as above. */
 double sf_draw_marginal(const sf_model *m, const sf_draw *d, int64_t i);
+/* z of samples first .. first+n-1, drawn together, where sf_draw_state then finds it: small samples under a linear process
+ * of one block. Called before the samples' draws. */
+void sf_draw_ahead(const sf_model *m, const sf_draw *d, int64_t first, int64_t n);
 /* Standard normals of sample i of a draw into out (size). */
 void sf_draw_noise(const sf_model *m, const sf_draw *d, uint32_t purpose, int64_t i, double *out);
 /* Directions with E v v' = I into d->probe of sample i (`count` of them): signs, unit normals, or uniform on the sphere of

@@ -56,11 +56,14 @@ int64_t sf_objective_reference(const sf_objective *o)
 double sf_objective_weight(const sf_objective *o, const sf_model *m, double t, double sigma_p)
 {
 	const sf_objective_options *opt = options_of(o);
-	double a = sf_process_alpha(m->process, t), s = sf_process_scale(m->process, t), r = s / a;
-	double sd = m->sigma_data;
+	double a, s, r, sd = m->sigma_data;
 
+	if (opt->weight == SF_W_SIGMA2)
+		return 1;
+	a = sf_process_alpha(m->process, t);
+	s = sf_process_scale(m->process, t);
+	r = s / a;
 	switch (opt->weight) {
-	case SF_W_SIGMA2: return 1;
 	case SF_W_ONE: return 1 / (s * s);
 	case SF_W_G2: return sf_process_g2(m->process, t) / (s * s);
 	case SF_W_G2_SIGMA2: return sf_process_g2(m->process, t);
@@ -123,7 +126,7 @@ double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed
 
 struct job {
 	const sf_objective *o;
-	const sf_model *m;
+	const sf_model *m; /* its conditioning looked up once */
 	const sf_draw *d;
 	int64_t tile;
 	int given; /* times are the caller's */
@@ -137,6 +140,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 	int64_t i, end = (tile + 1) * j->tile < d->n ? (tile + 1) * j->tile : d->n;
 
 	(void)worker;
+	sf_draw_ahead(j->m, d, tile * j->tile, end - tile * j->tile);
 	for (i = tile * j->tile; i < end; i++) {
 		double ratio = 1, sigma_p;
 
@@ -156,6 +160,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 
 static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int given)
 {
+	sf_model own = *m;
 	struct job j;
 
 	if (d->size != m->size || d->n < 0)
@@ -166,11 +171,12 @@ static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int 
 		return sf_fail(m->ctx, SF_EINVAL, "objective '%s' compares with %lld rows of reference data, which the draw has "
 		               "not", class_of(o)->head.name, (long long)sf_objective_reference(o));
 	j.o = o;
-	j.m = m;
+	j.m = &own;
 	j.d = d;
 	j.given = given;
+	own.cond = sf_model_cond(m);
 	j.tile = d->size < 64 ? 32 : 1;
-	return sf_parallel(m->ctx, (d->n + j.tile - 1) / j.tile, draw_tile, &j);
+	return sf_parallel_work(m->ctx, (double)d->n * (1000 + 20 * (double)d->size), (d->n + j.tile - 1) / j.tile, draw_tile, &j);
 }
 
 int sf_objective_draw(const sf_objective *o, const sf_model *m, const sf_draw *d)

@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/rule.h"
 
+#include "kernel/kernel.h"
+
 #include <math.h>
 #include <stdio.h>
 
@@ -18,11 +20,34 @@ static sf_noise key_of(const sf_draw *d, uint32_t purpose)
 	return key;
 }
 
+/* Drawing the noise of a few numbers costs less for many samples at once. */
+static int ahead(const sf_model *m, const sf_draw *d)
+{
+	enum { SMALL = 64 };
+
+	return d->size < SMALL && sf_process_linear(m->process) && sf_process_blocks(m->process) == 1;
+}
+
+void sf_draw_ahead(const sf_model *m, const sf_draw *d, int64_t first, int64_t n)
+{
+	if (ahead(m, d))
+		sf_noise_normal_rows(m->ctx, key_of(d, SF_NOISE_PERTURB), d->first + (uint64_t)first, n, (size_t)d->size,
+		                     d->z + first * d->size);
+}
+
 double sf_draw_state(const sf_model *m, const sf_draw *d, int64_t i, int given_velocity)
 {
-	int64_t k = sf_process_blocks(m->process);
+	int64_t k = sf_process_blocks(m->process), j;
 	double tail;
 
+	if (ahead(m, d)) { /* x_t = alpha x_0 + sigma z, with the coefficients that are there already */
+		const double *x0 = d->x0 + i * d->size, *z = d->z + i * d->size;
+		double *xt = d->xt + i * d->size, a = d->coef[i].alpha, s = d->coef[i].sigma;
+
+		for (j = 0; j < d->size; j++)
+			xt[j] = a * x0[j] + s * z[j];
+		return s;
+	}
 	if (sf_process_draw(m->process, d->size, d->x0 + i * d->size, d->t[i], key_of(d, SF_NOISE_PERTURB),
 	                    d->first + (uint64_t)i, given_velocity, d->xt + i * k * d->size, d->z + i * d->size, &tail) < 0)
 		return NAN;

@@ -129,7 +129,9 @@ int sf_step_plan(const sf_setup *s, sf_batch **b);
 /* Fills in the data of step number `step` (from 0): of the batch's part, or with part 0 the whole reference batch. */
 int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step);
 /* Draws step number `step` (from 0) and runs it, part by part: the batch's gradient is that of the sum, *loss the mean. */
-int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss);
+int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, sf_profile *f, double *loss);
+/* The time since *since goes to a kind, and *since to now; nothing where f is NULL. */
+void sf_step_lap(sf_profile *f, int kind, double *since);
 
 /* ---- rundir.c ---- */
 typedef struct sf_rundir {

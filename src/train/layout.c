@@ -27,16 +27,17 @@ int sf_layout_find(const char *name)
 
 int sf_layout_fits(const sf_rule *r, const sf_shape *s)
 {
+	int matrix = s->rank == 2 || (s->rank == 4 && s->dim[0] == 1 && s->dim[1] == 1);
+
 	switch (r->layout) {
 	case SF_LAYOUT_LINEAR:
 		return s->rank == 2;
-	case SF_LAYOUT_NIN:
-		if (r->of > 1)
-			return 0; /* FALLTHROUGH */
-	case SF_LAYOUT_1X1:
-		return s->rank == 2 || (s->rank == 4 && s->dim[0] == 1 && s->dim[1] == 1);
 	case SF_LAYOUT_OIHW:
 		return s->rank == 4;
+	case SF_LAYOUT_1X1:
+		return matrix;
+	case SF_LAYOUT_NIN:
+		return matrix && r->of == 1;
 	default:
 		return r->of == 1 || s->rank == 1;
 	}

@@ -69,27 +69,31 @@ static int64_t length(const struct job *j, int64_t tile)
 	return left < SF_TRAIN_TILE ? left : SF_TRAIN_TILE;
 }
 
+/* Element i goes to lane i mod LANES. */
+#define SQUARES(T)                                                                                                     \
+	for (i = 0; i + LANES <= n; i += LANES)                                                                        \
+		for (k = 0; k < LANES; k++)                                                                            \
+			lane[k] += (double)((const T *)j->g)[first + i + k] * ((const T *)j->g)[first + i + k];        \
+	for (k = 0; i < n; i++, k++)                                                                                   \
+		lane[k] += (double)((const T *)j->g)[first + i] * ((const T *)j->g)[first + i];
+
 static int norm_tile(void *arg, int64_t tile, int worker)
 {
+	enum { LANES = 8 };
 	struct job *j = arg;
-	int64_t i, n = length(j, tile), first = tile * SF_TRAIN_TILE;
-	double lane[8] = {0};
+	int64_t i, k, n = length(j, tile), first = tile * SF_TRAIN_TILE;
+	double lane[LANES] = {0};
 
 	(void)worker;
 	if (j->type == SF_F32) {
-		const float *g = (const float *)j->g + first;
-
-		for (i = 0; i < n; i++)
-			lane[i % 8] += (double)g[i] * g[i];
+		SQUARES(float)
 	} else {
-		const double *g = (const double *)j->g + first;
-
-		for (i = 0; i < n; i++)
-			lane[i % 8] += g[i] * g[i];
+		SQUARES(double)
 	}
 	j->partial[tile] = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 	return 0;
 }
+#undef SQUARES
 
 double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g, double *partial)
 {
@@ -102,7 +106,7 @@ double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g,
 	j.n = n;
 	j.g = g;
 	j.partial = partial;
-	sf_parallel(ctx, tiles, norm_tile, &j);
+	sf_parallel_work(ctx, .4 * (double)n, tiles, norm_tile, &j);
 	for (i = 0; i < tiles; i++)
 		sum += partial[i];
 	return sqrt(sum);
@@ -147,7 +151,7 @@ static int64_t nonfinite(const sf_ctx *ctx, sf_dtype type, int64_t n, const void
 	j.replace = replace;
 	j.most = most;
 	j.partial = partial;
-	sf_parallel(ctx, tiles, replace_tile, &j);
+	sf_parallel_work(ctx, (double)n, tiles, replace_tile, &j);
 	for (i = 0; i < tiles; i++)
 		count += partial[i];
 	return (int64_t)count;
@@ -225,7 +229,7 @@ int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const
 		j.k32 = sf_kernels_f32(ctx);
 	else
 		j.k64 = sf_kernels_f64(ctx);
-	SF_TRY(sf_parallel(ctx, (st->total + SF_TRAIN_TILE - 1) / SF_TRAIN_TILE, adam_tile, &j));
+	SF_TRY(sf_parallel_work(ctx, (double)(st->total * st->averages), (st->total + SF_TRAIN_TILE - 1) / SF_TRAIN_TILE, adam_tile, &j));
 	st->step++;
 	return SF_OK;
 }

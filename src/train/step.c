@@ -83,17 +83,34 @@ int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 	if (j.rows && j.first > 0)
 		return SF_OK; /* came with the first part */
 	rows = j.rows ? j.rows : j.n;
-	return sf_parallel(&team, (rows + j.tile - 1) / j.tile, read_tile, &j);
+	return sf_parallel_work(&team, (double)rows * (100 + (j.augment ? 50 : 2) * (double)d->size),
+	                        (rows + j.tile - 1) / j.tile, read_tile, &j);
 }
 
-int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, double *loss)
+void sf_step_lap(sf_profile *f, int kind, double *since)
+{
+	double now;
+
+	if (!f)
+		return;
+	now = sf_seconds();
+	f->seconds[kind] += now - *since;
+	f->calls[kind]++;
+	*since = now;
+}
+
+int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step, sf_profile *f, double *loss)
 {
 	int64_t part;
 
 	for (part = 0; part < sf_batch_parts(b); part++) {
+		double since = f ? sf_seconds() : 0;
+
 		SF_TRY(sf_batch_part(b, part));
 		SF_TRY(sf_step_read(s, b, step));
+		sf_step_lap(f, SF_KIND_DATA, &since);
 		SF_TRY(sf_objective_draw(s->objective, &s->model, sf_batch_draw(b)));
+		sf_step_lap(f, SF_KIND_DRAW, &since);
 		SF_TRY(sf_batch_run(b, params, loss));
 	}
 	return SF_OK;

@@ -21,6 +21,7 @@ struct sf_trainer {
 	sf_state st;
 	sf_rundir dir;   /* dir.dir NULL: no files */
 	double *partial; /* of the norm */
+	sf_profile *profile; /* NULL: nobody asks where the time goes */
 	int64_t saved;   /* step of the last checkpoint written, -1 */
 	double start, average;
 	int64_t start_step;
@@ -144,6 +145,12 @@ void sf_trainer_memory(const sf_trainer *t, sf_memory *m)
 	sf_memory_of(&t->s, t->b, m);
 }
 
+int sf_trainer_profile(sf_trainer *t, sf_profile *into)
+{
+	t->profile = into;
+	return sf_batch_profile(t->b, into);
+}
+
 static int save(sf_trainer *t)
 {
 	if (!t->dir.dir || t->saved == t->st.step)
@@ -165,13 +172,15 @@ static double gradient_norm(const sf_trainer *t)
 	       (double)t->set->train.batch;
 }
 
-static int one_step(sf_trainer *t, double *loss, double *norm)
+static int step(sf_trainer *t, double *loss, double *norm)
 {
 	sf_state *st = &t->st;
+	double since;
 	double batch = (double)t->set->train.batch;
 	int zero = t->set->train.nonfinite == SF_NONFINITE_ZERO;
 
-	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, loss));
+	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, t->profile, loss));
+	since = t->profile ? sf_seconds() : 0;
 	*norm = gradient_norm(t);
 	if (zero && !isfinite(*norm)) { /* of the mean gradient 1e5, and the buffer holds the sum */
 		st->nonfinite += sf_train_sanitise(t->ctx, st->type, st->total, sf_batch_gradient(t->b), 1e5 * batch, t->partial);
@@ -182,11 +191,29 @@ static int one_step(sf_trainer *t, double *loss, double *norm)
 		               (long long)st->step + 1, isfinite(*loss) || zero ? "gradient" : "loss",
 		               sf_train_lr(t->set, st->step));
 	SF_TRY(sf_train_update(t->ctx, t->set, st, sf_batch_gradient(t->b), sf_train_clip(t->set, *norm) / batch));
+	sf_step_lap(t->profile, SF_KIND_OPTIMISER, &since);
 	if (isfinite(*loss)) {
 		st->loss_sum += *loss;
 		st->loss_n++;
 	}
 	return SF_OK;
+}
+
+/* A step, and what its parts leave of its time. */
+static int one_step(sf_trainer *t, double *loss, double *norm)
+{
+	sf_profile *f = t->profile;
+	double start, known;
+	int rc;
+
+	if (!f)
+		return step(t, loss, norm);
+	start = sf_seconds();
+	known = sf_profile_seconds(f);
+	rc = step(t, loss, norm);
+	f->seconds[SF_KIND_OTHER] += sf_seconds() - start - (sf_profile_seconds(f) - known);
+	f->calls[SF_KIND_OTHER]++;
+	return rc;
 }
 
 static int log_step(sf_trainer *t, double norm)
