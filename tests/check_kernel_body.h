@@ -316,19 +316,25 @@ KERNEL_TEST(reductions)
 			T *a = F(random)(n, 1), *b = F(random)(n, 2), *o = F(random)(n, 3),
 				*r = F(random)(n, 3);
 			const T s = t->sum(n, a), d = t->dot(n, a, b);
+			const double squares = t->squares(n, a);
 			LONG sum = 0, dot = 0, size = 0;
+			long double square = 0;
 			int i;
 
 			for (i = 0; i < n; i++) {
 				sum += (LONG)a[i];
 				dot += (LONG)a[i] * (LONG)b[i];
+				square += (long double)a[i] * (long double)a[i];
 				size += (LONG)fabs((double)a[i]);
 			}
 			/* 64 additions in a lane, 4 in the tree, 1 rounding */
 			near((double)s, (double)sum, 0, 70 * EPS * (double)size);
 			near((double)d, (double)dot, 0, 70 * EPS * (double)size);
+			near(squares, (double)square, (n + 2) * DBL_EPSILON, 0);
 			if (isa > SF_ISA_BASE) {
 				const T bs = base->sum(n, a), bd = base->dot(n, a, b);
+
+				must(base->squares(n, a) == squares);
 
 				F(same)("sum", isa, &s, &bs, 1);
 				F(same)("dot", isa, &d, &bd, 1);
@@ -347,7 +353,7 @@ END_TEST
 
 KERNEL_TEST(rows_and_transpose)
 {
-	const int64_t size[][2] = {{1, 1}, {3, 5}, {17, 33}, {16, 64}, {40, 1}, {1, 40}, {0, 3}};
+	const int64_t size[][2] = {{1, 1}, {3, 5}, {17, 33}, {16, 64}, {40, 1}, {1, 40}, {0, 3}, {35, 18}};
 	const F(sf_kern) *ref = TABLE(SF_ISA_REF), *t;
 	size_t s;
 	int isa;

@@ -144,6 +144,31 @@ START_TEST(any_cut)
 }
 END_TEST
 
+/* Rows are the numbers of calls sample by sample, also where the sample's low word overflows. */
+START_TEST(rows)
+{
+	enum { ROWS = 70, WIDE = 131 };
+	static double together[ROWS * WIDE + 1], alone[WIDE];
+	const uint64_t first[] = {0, 5, (UINT64_C(1) << 32) - 7, (UINT64_C(1) << 40) + 3};
+	const size_t size[] = {1, 2, 4, 5, 9, 128, WIDE}, count[] = {0, 1, 3, 4, 33, ROWS};
+	sf_ctx *ctx = ck_ctx();
+	size_t f, s, c, i;
+
+	for (f = 0; f < sizeof first / sizeof *first; f++)
+		for (s = 0; s < sizeof size / sizeof *size; s++)
+			for (c = 0; c < sizeof count / sizeof *count; c++) {
+				together[count[c] * size[s]] = 99; /* nothing is written beyond the rows */
+				sf_noise_normal_rows(ctx, KEY, first[f], (int64_t)count[c], size[s], together);
+				must(together[count[c] * size[s]] == 99);
+				for (i = 0; i < count[c]; i++) {
+					sf_noise_normal_d(ctx, KEY, first[f] + i, 0, size[s], alone);
+					must(memcmp(together + i * size[s], alone, size[s] * sizeof *alone) == 0);
+				}
+			}
+	sf_ctx_free(ctx);
+}
+END_TEST
+
 /* Each part of the name changes the numbers. */
 START_TEST(names_differ)
 {
@@ -309,6 +334,7 @@ int main(void)
 	tcase_add_test(c, normal_oracle);
 	tcase_add_test(c, one_stream);
 	tcase_add_test(c, any_cut);
+	tcase_add_test(c, rows);
 	tcase_add_test(c, names_differ);
 	tcase_add_test(c, normal_moments);
 	tcase_add_test(c, uniform_moments);

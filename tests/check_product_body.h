@@ -13,6 +13,8 @@ static const int64_t F(gemm_sizes)[][3] = {
 	{230, 36, 9}, {6, 100, 2},  {7, 64, 257}, {0, 5, 3},    {4, 0, 3},    {4, 5, 0},    {33,
 	                                                                                     7, 20},
 	{150, 3, 20}, {135, 4, 9},  {99, 1, 30},
+	/* two tiles of about one height; rows of A turned, with and without a rest */
+	{27, 32, 11}, {18, 64, 5},  {23, 32, 9},  {40, 3, 37},  {48, 4, 16},  {70, 2, 300}, {20, 1, 8},
 };
 enum { F(GEMM_SIZES) = sizeof F(gemm_sizes) / sizeof *F(gemm_sizes) };
 

@@ -6,6 +6,7 @@
 #include "process/process.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static sf_ctx *ctx;
 static sf_process *p, *q;

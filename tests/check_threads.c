@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -197,9 +198,18 @@ START_TEST(short_work_stays_here)
 	for (i = 1; i < 100; i++)
 		ck_assert_int_eq(seen[i], seen[99]);
 	sf_ctx_free(ctx);
+}
+END_TEST
+
+START_TEST(threads_that_spin_wake_soon)
+{
 #ifdef _OPENMP
+	sf_ctx *ctx;
+
 	if (omp_get_num_procs() < 2)
 		return;
+	unsetenv("SCOREFIELD_WAKE");
+	unsetenv("GOMP_SPINCOUNT");
 	unsetenv("OMP_WAIT_POLICY");
 	ctx = ck_ctx();
 	ck_assert(sf_worth(ctx, 1e4) && !sf_worth(ctx, 1e3)); /* threads that spin take a microsecond */
@@ -210,6 +220,42 @@ START_TEST(short_work_stays_here)
 	ck_assert(sf_wake(omp_get_num_procs() + 1) > 1e4); /* they cannot all run at once */
 	assert_ok(ctx, sf_ctx_set_threads(ctx, 1));
 	ck_assert(!sf_worth(ctx, 1e9));
+	sf_ctx_free(ctx);
+#endif
+}
+END_TEST
+
+/* One tile keeps its thread asleep, as if another program had its processor: loops of less are kept here, for a while. */
+static int sleepy(void *arg, int64_t tile, int worker)
+{
+	const struct timespec rest = {0, 5000000};
+
+	(void)arg;
+	(void)worker;
+	if (tile == 0)
+		nanosleep(&rest, NULL);
+	return 0;
+}
+
+START_TEST(a_crowded_machine_is_noticed)
+{
+#ifdef _OPENMP
+	sf_ctx *ctx;
+	int i;
+
+	unsetenv("GOMP_SPINCOUNT");
+	unsetenv("OMP_WAIT_POLICY");
+	setenv("SCOREFIELD_WAKE", "1000", 1);
+	ctx = ck_ctx();
+	ck_assert(sf_worth(ctx, 1e5));
+	for (i = 0; i < 8; i++) /* the first is watched, and what it shows keeps the others watched */
+		sf_parallel(ctx, 2, sleepy, NULL);
+	ck_assert(!sf_worth(ctx, 1e5)); /* 3 of about 2 ms */
+	ck_assert(sf_worth(ctx, 1e7));
+	for (i = 0; i < 2000 && !sf_worth(ctx, 1e5); i++)
+		;
+	ck_assert_int_ge(i, 300); /* (2 ms - 1e5/3 ns)/(1e5/50) are 983 */
+	ck_assert_int_le(i, 984);
 	sf_ctx_free(ctx);
 #endif
 }
@@ -362,6 +408,8 @@ int main(void)
 	tcase_add_test(tc, quota_from_nonsense);
 	tcase_add_test(tc, default_is_what_may_be_used);
 	tcase_add_test(tc, short_work_stays_here);
+	tcase_add_test(tc, threads_that_spin_wake_soon);
+	tcase_add_test(tc, a_crowded_machine_is_noticed);
 	tcase_add_test(tc, blas_leaves_openmp_alone);
 	tcase_add_test(tc, shared_steps_give_equal_bytes);
 	suite_add_tcase(s, tc);

@@ -1,8 +1,12 @@
 /* thread.c: the one parallel loop of the library; no other file uses OpenMP.
  *
  * A loop costs what it takes until the other threads are at work and until all have come back: about a microsecond while they
- * spin, some forty where they sleep (OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=0) or share processors. Work that is over sooner
- * stays on the calling thread. Every loop asks for the same number of threads, because GCC's library ends threads that a
+ * spin, some forty where they sleep (OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=0), and a millisecond or more where another program
+ * has their processor. Work that is over sooner stays on the calling thread. What loops cost is measured as they run:
+ *
+ *     lag = wall time of a loop - processor time of its busiest thread,   averaged, and less by 1/50 of the work that is kept here
+ *
+ * so that a crowded machine is noticed, and its end too, at a cost of some percent. Every loop asks for the same number of threads, because GCC's library ends threads that a
  * smaller team leaves over and makes them again for the next one, which takes as much as a millisecond.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/core.h"
@@ -12,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef _OPENMP
@@ -19,7 +24,9 @@
 #endif
 
 static const double wake_spinning = 1000, wake_sleeping = 40000; /* ns, measured */
+static const double lag_most = 2e6; /* ns: a processor is given back after a few milliseconds */
 static int64_t regions;
+static int64_t lag; /* ns */
 
 /* The first failing tile in tile order decides the code, so that errors repeat as results do. */
 typedef struct failure {
@@ -37,28 +44,84 @@ static int serial(int64_t tiles, sf_tile_fn fn, void *arg)
 	return rc;
 }
 
+static double read_lag(void)
+{
+	int64_t ns;
+
+#ifdef _OPENMP
+#pragma omp atomic read
+#endif
+	ns = lag;
+	return (double)ns;
+}
+
+static void change_lag(double by)
+{
+#ifdef _OPENMP
+#pragma omp atomic
+#endif
+	lag += (int64_t)by;
+}
+
+#ifdef _OPENMP
+/* Of the calling thread. */
+static double processor_seconds(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
+		return 0;
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void learn(double wall, double busiest)
+{
+	double was = read_lag(), ns = 1e9 * (wall - busiest);
+
+	change_lag(.5 * (fmin(fmax(ns, 0), lag_most) - was));
+}
+#endif
+
 int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 {
 #ifdef _OPENMP
 	failure first = {INT64_MAX, 0};
-	int64_t i;
+	double start = 0, busiest = 0;
+	int64_t number;
+	int watched;
 
 	if (tiles <= 1 || ctx->threads <= 1 || omp_in_parallel())
 		return serial(tiles, fn, arg);
-#pragma omp atomic
-	regions++;
-#pragma omp parallel for num_threads(ctx->threads) schedule(dynamic, 1)
-	for (i = 0; i < tiles; i++) {
-		int rc = fn(arg, i, omp_get_thread_num());
+#pragma omp atomic capture
+	number = regions++;
+	watched = number % 4 == 0 || read_lag() > ctx->wake; /* the clock is a call of the system */
+	if (watched)
+		start = sf_seconds();
+#pragma omp parallel num_threads(ctx->threads)
+	{
+		double busy = watched ? processor_seconds() : 0;
+		int64_t i;
 
-		if (rc != 0) {
+#pragma omp for schedule(dynamic, 1) nowait
+		for (i = 0; i < tiles; i++) {
+			int rc = fn(arg, i, omp_get_thread_num());
+
+			if (rc != 0) {
 #pragma omp critical(sf_first_failure)
-			if (i < first.tile) {
-				first.tile = i;
-				first.rc = rc;
+				if (i < first.tile) {
+					first.tile = i;
+					first.rc = rc;
+				}
 			}
 		}
+		if (watched) {
+			busy = processor_seconds() - busy;
+#pragma omp critical(sf_busiest)
+			busiest = busy > busiest ? busy : busiest;
+		}
 	}
+	if (watched)
+		learn(sf_seconds() - start, busiest);
 	/* several may have failed and left any of their messages: run again alone, the first leaves its own */
 	if (first.rc != 0)
 		fn(arg, first.tile, 0);
@@ -71,7 +134,14 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 
 int sf_worth(const sf_ctx *ctx, double ns)
 {
-	return ctx->threads > 1 && ns > 3 * ctx->wake;
+	double now = read_lag(), cost = fmax(ctx->wake, now);
+
+	if (ctx->threads <= 1)
+		return 0;
+	if (ctx->wake <= 0 || ns > 3 * cost)
+		return 1;
+	change_lag(-fmin(ns / 50, now));
+	return 0;
 }
 
 int sf_parallel_work(const sf_ctx *ctx, double ns, int64_t tiles, sf_tile_fn fn, void *arg)

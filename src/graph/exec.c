@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct job {
@@ -334,17 +333,15 @@ static void run_shards(const sf_ctx *team, job *j)
 {
 	int64_t shards = j->to - j->from, i;
 	double start = j->p->meter ? sf_seconds() : 0;
-	int apart = shards > 1 && sf_worth(team, nanoseconds(j));
+	int within = 2 * shards <= team->threads, apart = !within && shards > 1 && sf_worth(team, nanoseconds(j));
 
 	pthread_mutex_init(&j->lock, NULL);
-	if (2 * shards <= team->threads) {
-		apart = 0;
+	if (within)
 		j->inner = team;
-		for (i = 0; i < shards; i++)
-			run_shard(j, i, 0);
-	} else {
-		sf_parallel_work(team, apart ? INFINITY : 0, shards, run_shard, j);
-	}
+	if (apart)
+		sf_parallel(team, shards, run_shard, j);
+	for (i = 0; !apart && i < shards; i++)
+		run_shard(j, i, 0);
 	pthread_mutex_destroy(&j->lock);
 	if (j->p->meter)
 		sf_meter_flush(j->p, apart ? team->threads : 1, sf_seconds() - start);

@@ -18,6 +18,7 @@
 #undef CONV
 #if TBITS == 32
 #include "kernel/winograd_body.h"
+#include "kernel/winograd_weight_body.h"
 #endif
 #include "kernel/conv_body.h"
 #else

@@ -37,39 +37,59 @@ typedef uint64_t u_u64 __attribute__((vector_size(VBYTES), aligned(4), may_alias
 
 enum { PHILOX_VECTOR = VBYTES / 4 }; /* counters of both vectors */
 
-INLINE void philox_wide(const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
-                        uint32_t *const w[4])
+/* The first lanes of w, as many as fill vectors; see philox_lanes. */
+INLINE int philox_wide(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
+                       uint32_t w[4][NOISE_LANES])
 {
+	enum { VECTOR = VBYTES / 4 }; /* counters of two vectors */
 	const v_u64 m0 = 0xD2511F53u - (v_u64){0}, m1 = 0xCD9E8D57u - (v_u64){0};
-	uint64_t k0 = key[0], k1 = key[1];
-	v_u64 c[4][2], step;
-	int round, j, h;
+	const uint64_t add0 = moves == 0 ? VECTOR : 0, add1 = moves == 1 ? VECTOR : 0;
+	uint64_t even[VBYTES / 8];
+	v_u64 from0[2], from1[2];
+	int i, j, h, round;
 
-	for (j = 0; j < PHILOX_VECTOR / 2; j++)
-		step[j] = first + 2 * (uint64_t)j;
-	UNROLL
-	for (j = 0; j < 4; j++)
-		UNROLL
-		for (h = 0; h < 2; h++)
-			c[j][h] = j == moves ? step + counter[j] + (uint64_t)h : counter[j] - (v_u64){0};
-	UNROLL
-	for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+	if (lanes < VECTOR)
+		return 0;
+	for (j = 0; j < VBYTES / 8; j++)
+		even[j] = first + 2 * (uint64_t)j;
+	for (h = 0; h < 2; h++) {
+		const v_u64 at = *(u_u64 *)(void *)even + (uint64_t)h;
+
+		from0[h] = counter[0] + (moves == 0 ? at : (v_u64){0});
+		from1[h] = counter[1] + (moves == 1 ? at : (v_u64){0});
+	}
+	for (i = 0; i + VECTOR <= lanes; i += VECTOR) {
+		uint64_t k0 = key[0], k1 = key[1];
+		v_u64 c[4][2];
+
 		UNROLL
 		for (h = 0; h < 2; h++) {
-			const v_u64 p = WIDE_PRODUCT(m0, c[0][h]), q = WIDE_PRODUCT(m1, c[2][h]);
-
-			c[0][h] = q >> 32 ^ c[1][h] ^ k0;
-			c[1][h] = q;
-			c[2][h] = p >> 32 ^ c[3][h] ^ k1;
-			c[3][h] = p;
+			c[0][h] = from0[h];
+			c[1][h] = from1[h];
+			c[2][h] = counter[2] - (v_u64){0};
+			c[3][h] = counter[3] - (v_u64){0};
+			from0[h] += add0;
+			from1[h] += add1;
 		}
-	UNROLL
-	for (j = 0; j < 4; j++)
-		*(u_u64 *)(void *)w[j] = (c[j][0] & 0xffffffffu) | c[j][1] << 32;
+		UNROLL
+		for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+			UNROLL
+			for (h = 0; h < 2; h++) {
+				const v_u64 p = WIDE_PRODUCT(m0, c[0][h]), q = WIDE_PRODUCT(m1, c[2][h]);
+
+				c[0][h] = q >> 32 ^ c[1][h] ^ k0;
+				c[1][h] = q;
+				c[2][h] = p >> 32 ^ c[3][h] ^ k1;
+				c[3][h] = p;
+			}
+		UNROLL
+		for (j = 0; j < 4; j++)
+			*(u_u64 *)(void *)(w[j] + i) = (c[j][0] & 0xffffffffu) | c[j][1] << 32;
+	}
+	return i;
 }
 #else
-enum { PHILOX_VECTOR = NOISE_LANES + 1 }; /* none */
-#define philox_wide(key, counter, moves, first, w) ((void)0)
+#define philox_wide(lanes, key, counter, moves, first, w) 0
 #endif
 
 /* w[j][i] = word j of the counter with first + i added to its word `moves`. `lanes` is constant after inlining:
@@ -77,17 +97,13 @@ enum { PHILOX_VECTOR = NOISE_LANES + 1 }; /* none */
 INLINE void philox_lanes(const int lanes, const uint32_t key[2], const uint32_t counter[4], int moves, uint32_t first,
                          uint32_t w[4][NOISE_LANES])
 {
+	const int done = philox_wide(lanes, key, counter, moves, first, w);
 	uint32_t k0 = key[0], k1 = key[1];
 	int round, i;
 
-	for (i = 0; i + PHILOX_VECTOR <= lanes; i += PHILOX_VECTOR) {
-		uint32_t *const part[4] = {w[0] + i, w[1] + i, w[2] + i, w[3] + i};
-
-		philox_wide(key, counter, moves, first + (uint32_t)i, part);
-	}
-	if (i == lanes)
+	if (done == lanes)
 		return;
-	for (i = 0; i < lanes; i++) {
+	for (i = done; i < lanes; i++) {
 		w[0][i] = counter[0] + (moves == 0 ? first + (uint32_t)i : 0);
 		w[1][i] = counter[1] + (moves == 1 ? first + (uint32_t)i : 0);
 		w[2][i] = counter[2];
@@ -95,7 +111,7 @@ INLINE void philox_lanes(const int lanes, const uint32_t key[2], const uint32_t 
 	}
 	for (round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
 		EACH
-		for (i = 0; i < lanes; i++) {
+		for (i = done; i < lanes; i++) {
 			const uint64_t p = (uint64_t)0xD2511F53u * w[0][i];
 			const uint64_t q = (uint64_t)0xCD9E8D57u * w[2][i];
 			const uint32_t c1 = w[1][i], c3 = w[3][i];

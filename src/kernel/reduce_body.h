@@ -57,6 +57,23 @@ static T F(dot)(int64_t n, const T *a, const T *b)
 	return (T)total;
 }
 
+static double F(squares)(int64_t n, const T *a)
+{
+	double lane[LANES] = {0};
+	int64_t i;
+	int l, w;
+
+	for (i = 0; i + LANES <= n; i += LANES)
+		for (l = 0; l < LANES; l++)
+			lane[l] += (double)a[i + l] * (double)a[i + l];
+	for (l = 0; i < n; i++, l++)
+		lane[l] += (double)a[i] * (double)a[i];
+	for (w = LANES / 2; w > 0; w /= 2)
+		for (l = 0; l < w; l++)
+			lane[l] += lane[l + w];
+	return lane[0];
+}
+
 static void F(axpy)(int64_t n, T c, const T *a, T *o)
 {
 	int64_t i;

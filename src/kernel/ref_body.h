@@ -31,6 +31,16 @@ static T F(dot)(int64_t n, const T *a, const T *b)
 	return (T)total;
 }
 
+static double F(squares)(int64_t n, const T *a)
+{
+	double total = 0;
+	int64_t i;
+
+	for (i = 0; i < n; i++)
+		total += (double)a[i] * (double)a[i];
+	return total;
+}
+
 static void F(sum_rows)(int64_t rows, int64_t cols, const T *a, int accumulate, T *o)
 {
 	int64_t i, j;

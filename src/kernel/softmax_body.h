@@ -20,21 +20,25 @@ static T F(max)(int64_t n, const T *a) /* n >= 1 */
 	return m;
 }
 
+/* Rows that fit in NEAR numbers are done together, so that the exponentials run through their ends. */
 static void F(softmax)(int64_t rows, int64_t n, const T *x, T *y)
 {
-	int64_t r, i;
+	enum { NEAR = 2048 };
+	const int64_t most = n < NEAR / 2 && n > 0 ? NEAR / n : 1;
+	int64_t r, i, some;
 
-	for (r = 0; r < rows; r++, x += n, y += n) {
-		const T top = n > 0 ? F(max)(n, x) : 0;
-		T part;
+	for (; rows > 0; rows -= some, x += some * n, y += some * n) {
+		some = rows < most ? rows : most;
+		for (r = 0; r < some; r++) {
+			const T top = n > 0 ? F(max)(n, x + r * n) : 0;
 
-		EACH
-		for (i = 0; i < n; i++)
-			y[i] = F(f_exp)(x[i] - top);
-		part = 1 / F(sum)(n, y);
-		EACH
-		for (i = 0; i < n; i++)
-			y[i] *= part;
+			EACH
+			for (i = 0; i < n; i++)
+				y[r * n + i] = x[r * n + i] - top;
+		}
+		F(map_exp)(some * n, y, 0, y);
+		for (r = 0; r < some; r++)
+			F(map_scale)(n, y + r * n, 1 / (double)F(sum)(n, y + r * n), y + r * n);
 	}
 }
 

@@ -16,6 +16,7 @@ typedef struct TABLE {
 	/* -- reductions: 16 fixed lanes, pairwise tail, whatever the width of registers -- */
 	T (*sum)(int64_t n, const T *a);
 	T (*dot)(int64_t n, const T *a, const T *b);
+	double (*squares)(int64_t n, const T *a); /* sum of a^2, in double precision throughout */
 	/* o[j] (+)= sum_i a[i][j], rows added in order */
 	void (*sum_rows)(int64_t rows, int64_t cols, const T *a, int accumulate, T *o);
 	void (*axpy)(int64_t n, T c, const T *a, T *o); /* o += c a */

@@ -1,6 +1,6 @@
 /* network.c: a trained network as a score: s(x,t) = -eps(x,t)/sigma(t).
  *
- * An evaluation runs the model's plan over chunks of the samples: coefficients are worked out per sample in double,
+ * An evaluation runs the model's plan over chunks of the samples: coefficients are worked out per time in double,
  * inputs are rounded once to the plan's type, the result is divided by -sigma in double. Each sample's
  * result is its own, so neither the cut into chunks nor the threads show. Everything is allocated when the
  * score is made.
@@ -33,12 +33,18 @@ struct network {
 	int64_t nlabel;
 };
 
-static void store(const struct network *w, int which, int64_t i, double v)
+/* n numbers from element `at` on of an input, rounded to the plan's type. */
+static void store(const struct network *w, int which, int64_t at, int64_t n, const double *v)
 {
+	int64_t k;
+
+	if (!w->in[which])
+		return;
 	if (w->type == SF_F32)
-		((float *)w->in[which])[i] = (float)v;
+		for (k = 0; k < n; k++)
+			((float *)w->in[which])[at + k] = (float)v[k];
 	else
-		((double *)w->in[which])[i] = v;
+		memcpy((double *)w->in[which] + at, v, (size_t)n * sizeof *v);
 }
 
 struct job {
@@ -49,38 +55,51 @@ struct job {
 	double *out;
 };
 
-static void fill_one(struct job *j, int64_t i)
+/* States u of samples i .. i+n-1 into the input of the noisy block and, where there are two, of the position. */
+static void store_states(const struct network *w, int noisy, int position, int64_t i, int64_t n, const double *u)
+{
+	int64_t d = w->m.size, end = i + n;
+
+	if (w->blocks == 1) {
+		store(w, noisy, i * d, n * d, u);
+		return;
+	}
+	for (; i < end; i++, u += 2 * d) {
+		store(w, position, i * d, d, u);
+		store(w, noisy, i * d, d, u + d);
+	}
+}
+
+static void store_label(const struct job *j, int64_t i)
+{
+	const struct network *w = j->w;
+	int64_t sample = j->which ? j->which[j->first + i] : j->first + i;
+	double label = w->nlabel ? w->label[sample % w->nlabel] : -1;
+
+	store(w, LABEL, i, 1, &label);
+}
+
+static void fill_some(struct job *j, int64_t i, int64_t n)
 {
 	struct network *w = j->w;
-	int64_t d = w->m.size, k;
-	const double *u = j->x + (j->first + i) * d * w->blocks, *x = u + d * (w->blocks - 1);
+	int64_t at = (j->first + i) * w->m.size * w->blocks, end = i + n, k;
+	const double *t = j->t + j->first;
 	sf_coef c;
 
-	sf_model_coef(&w->m, j->t[j->first + i], &c);
-	for (k = 0; k < d; k++)
-		store(w, XT, i * d + k, x[k]);
-	for (k = 0; w->in[POSITION] && k < d; k++)
-		store(w, POSITION, i * d + k, u[k]);
-	if (j->v) {
-		const double *du = j->v + (j->first + i) * d * w->blocks, *dx = du + d * (w->blocks - 1);
-
-		for (k = 0; k < d; k++)
-			store(w, X_DOT, i * d + k, dx[k]);
-		for (k = 0; w->in[POSITION] && k < d; k++)
-			store(w, POSITION_DOT, i * d + k, du[k]);
+	store_states(w, XT, POSITION, i, n, j->x + at);
+	if (j->v)
+		store_states(w, X_DOT, POSITION_DOT, i, n, j->v + at);
+	for (k = i; k < end; k++) {
+		if (k == i || t[k] != t[k - 1]) /* samplers have one time for all samples */
+			sf_model_coef(&w->m, t[k], &c);
+		store(w, C_IN, k, 1, &c.c_in);
+		store(w, C_NOISE, k, 1, &c.c_noise);
+		store(w, E_X, k, 1, &c.e_x);
+		store(w, E_F, k, 1, &c.e_f);
+		w->sigma[k] = c.sigma;
+		if (w->in[LABEL])
+			store_label(j, k);
 	}
-	store(w, C_IN, i, c.c_in);
-	store(w, C_NOISE, i, c.c_noise);
-	if (w->in[E_X]) {
-		store(w, E_X, i, c.e_x);
-		store(w, E_F, i, c.e_f);
-	}
-	if (w->in[LABEL]) {
-		int64_t sample = j->which ? j->which[j->first + i] : j->first + i;
-
-		store(w, LABEL, i, w->nlabel ? w->label[sample % w->nlabel] : -1);
-	}
-	w->sigma[i] = c.sigma;
 }
 
 static void finish_one(struct job *j, int64_t i)
@@ -102,11 +121,10 @@ static void finish_one(struct job *j, int64_t i)
 static int fill(void *arg, int64_t tile, int worker)
 {
 	struct job *j = arg;
-	int64_t i, end = (tile + 1) * j->tile < j->n ? (tile + 1) * j->tile : j->n;
+	int64_t end = (tile + 1) * j->tile < j->n ? (tile + 1) * j->tile : j->n;
 
 	(void)worker;
-	for (i = tile * j->tile; i < end; i++)
-		fill_one(j, i);
+	fill_some(j, tile * j->tile, end - tile * j->tile);
 	return 0;
 }
 
@@ -281,6 +299,15 @@ static int64_t shard_of(const sf_model *m, int64_t batch)
 	return batch ? batch : m->size <= 64 ? 128 : 8;
 }
 
+/* Samples of a run: one shard a thread, and of small data many, because to start a run costs as much as some samples. */
+static int64_t chunk_of(const sf_model *m, int64_t batch)
+{
+	enum { SMALL = 64, MANY = 2048 };
+	int64_t chunk = shard_of(m, batch) * sf_ctx_threads(m->ctx);
+
+	return batch == 0 && m->size <= SMALL && chunk < MANY ? MANY : chunk;
+}
+
 int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double *bytes)
 {
 	double threads = sf_ctx_threads(m->ctx), arrays;
@@ -297,8 +324,7 @@ int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double
 		rc = sf_plan_measure(g, &v.eps, 1, type, shard_of(m, batch), &info);
 	if (rc == 0) { /* x_t, the position where there is one, and eps */
 		arrays = (2 + (v.position != SF_NOVAR)) * (double)m->size * (type == SF_F32 ? sizeof(float) : sizeof(double));
-		*bytes = (double)info.shared_bytes +
-		         threads * ((double)info.arena_bytes + (double)shard_of(m, batch) * arrays);
+		*bytes = (double)info.shared_bytes + threads * (double)info.arena_bytes + (double)chunk_of(m, batch) * arrays;
 	}
 	sf_graph_free(g);
 	return rc;
@@ -318,7 +344,7 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 	w->m = *m;
 	w->type = type;
 	w->batch = shard_of(m, batch);
-	w->chunk = w->batch * sf_ctx_threads(m->ctx);
+	w->chunk = chunk_of(m, batch);
 	w->m.cond = sf_model_cond(m);
 	w->blocks = sf_process_blocks(m->process);
 	w->params = params;

@@ -69,31 +69,16 @@ static int64_t length(const struct job *j, int64_t tile)
 	return left < SF_TRAIN_TILE ? left : SF_TRAIN_TILE;
 }
 
-/* Element i goes to lane i mod LANES. */
-#define SQUARES(T)                                                                                                     \
-	for (i = 0; i + LANES <= n; i += LANES)                                                                        \
-		for (k = 0; k < LANES; k++)                                                                            \
-			lane[k] += (double)((const T *)j->g)[first + i + k] * ((const T *)j->g)[first + i + k];        \
-	for (k = 0; i < n; i++, k++)                                                                                   \
-		lane[k] += (double)((const T *)j->g)[first + i] * ((const T *)j->g)[first + i];
-
 static int norm_tile(void *arg, int64_t tile, int worker)
 {
-	enum { LANES = 8 };
 	struct job *j = arg;
-	int64_t i, k, n = length(j, tile), first = tile * SF_TRAIN_TILE;
-	double lane[LANES] = {0};
+	int64_t n = length(j, tile), first = tile * SF_TRAIN_TILE;
 
 	(void)worker;
-	if (j->type == SF_F32) {
-		SQUARES(float)
-	} else {
-		SQUARES(double)
-	}
-	j->partial[tile] = ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+	j->partial[tile] = j->type == SF_F32 ? j->k32->squares(n, (const float *)j->g + first)
+	                                     : j->k64->squares(n, (const double *)j->g + first);
 	return 0;
 }
-#undef SQUARES
 
 double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g, double *partial)
 {
@@ -106,7 +91,11 @@ double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g,
 	j.n = n;
 	j.g = g;
 	j.partial = partial;
-	sf_parallel_work(ctx, .4 * (double)n, tiles, norm_tile, &j);
+	if (type == SF_F32)
+		j.k32 = sf_kernels_f32(ctx);
+	else
+		j.k64 = sf_kernels_f64(ctx);
+	sf_parallel_work(ctx, .1 * (double)n, tiles, norm_tile, &j);
 	for (i = 0; i < tiles; i++)
 		sum += partial[i];
 	return sqrt(sum);
