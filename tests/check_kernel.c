@@ -65,6 +65,7 @@ static long double softplus_l(long double x)
 #define TABLE sf_kernels_f32_isa
 #define TABLE_OF sf_kernels_f32
 #include "check_kernel_body.h"
+#include "check_conv_body.h"
 #include "check_product_body.h"
 #undef T
 #undef SUFFIX
@@ -79,6 +80,7 @@ static long double softplus_l(long double x)
 #define TABLE sf_kernels_f64_isa
 #define TABLE_OF sf_kernels_f64
 #include "check_kernel_body.h"
+#include "check_conv_body.h"
 #include "check_product_body.h"
 
 /* A = Q diag(1, 3) Q' with Q a rotation by 45 degrees. */
@@ -159,6 +161,7 @@ int main(void)
 	ADD(conv_batch);
 	ADD(conv_adjoint);
 	ADD(conv_through_blas);
+	ADD(winograd_error);
 	ADD(norm_same);
 	ADD(norm_known);
 	ADD(norm_gradient);

@@ -50,6 +50,11 @@ START_TEST(mlp_parameters)
 	/* Fourier frequencies are stored too, but not trained */
 	ck_assert_int_eq(count("mlp:width=24,depth=1,embed-width=16,embed=fourier", 1, two, 0),
 	                 count("mlp:width=24,depth=1,embed-width=16", 1, two, 0));
+	/* nothing to embed: layers alone; labels bring the embedding back */
+	ck_assert_int_eq(count("mlp:width=24,depth=3,embed-width=16,embed=none", 1, two, 0),
+	                 dense(2, w) + 2 * dense(w, w) + dense(w, 2));
+	ck_assert_int_eq(count("mlp:width=24,depth=3,embed-width=16,embed=none", 1, two, 10),
+	                 count("mlp:width=24,depth=3,embed-width=16", 1, two, 10));
 	ck_assert_int_eq(count("affine", 1, two, 0), 6);
 }
 END_TEST

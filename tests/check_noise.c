@@ -157,11 +157,18 @@ START_TEST(rows)
 	for (f = 0; f < sizeof first / sizeof *first; f++)
 		for (s = 0; s < sizeof size / sizeof *size; s++)
 			for (c = 0; c < sizeof count / sizeof *count; c++) {
+				const uint64_t from = 4 * (f % 2) + c % 2; /* element */
+
 				together[count[c] * size[s]] = 99; /* nothing is written beyond the rows */
-				sf_noise_normal_rows(ctx, KEY, first[f], (int64_t)count[c], size[s], together);
+				sf_noise_normal_rows(ctx, KEY, first[f], (int64_t)count[c], from, size[s], together);
 				must(together[count[c] * size[s]] == 99);
 				for (i = 0; i < count[c]; i++) {
-					sf_noise_normal_d(ctx, KEY, first[f] + i, 0, size[s], alone);
+					sf_noise_normal_d(ctx, KEY, first[f] + i, from, size[s], alone);
+					must(memcmp(together + i * size[s], alone, size[s] * sizeof *alone) == 0);
+				}
+				sf_noise_uniform_rows(ctx, KEY, first[f], (int64_t)count[c], from, size[s], together);
+				for (i = 0; i < count[c]; i++) {
+					sf_noise_uniform_d(ctx, KEY, first[f] + i, from, size[s], alone);
 					must(memcmp(together + i * size[s], alone, size[s] * sizeof *alone) == 0);
 				}
 			}

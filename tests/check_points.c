@@ -1,4 +1,5 @@
-/* check_points.c: scores of many points by matrix products: against plain sums, near ties, records of a data set, bytes.
+/* check_points.c: scores of many points by matrix products: against plain sums, near ties, records of a data set,
+ * parts, bytes.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "score/components.h"
 #include "score_rig.h"
@@ -185,6 +186,65 @@ START_TEST(delta_sum)
 }
 END_TEST
 
+/* A point repeated is one point with that weight: 8192 copies each of the known answer's five fill five parts of the
+ * work, each with a maximum of its own. The known answer; the same score as of five points; bytes for any number of
+ * threads and cut into batches; and 40 coordinates, where products are used, give that score forty times. */
+START_TEST(parts)
+{
+	enum { COPIES = 8192, SAMPLES = 45 };
+	static const double point[5] = {-1.3, -.4, .1, .9, 2};
+	sf_noise key = {9, SF_NOISE_USER, 0};
+	double x[SAMPLES], t[SAMPLES], few[SAMPLES], lp[SAMPLES], whole[SAMPLES], part[SAMPLES], logp[SAMPLES];
+	double *y = calloc((size_t)5 * COPIES * D, sizeof *y), wide[2 * D], out[2 * D];
+	sf_score *five = NULL;
+	int i, j;
+
+	process("edm");
+	sf_noise_uniform_d(ctx, key, 0, 0, SAMPLES, x);
+	for (i = 0; i < SAMPLES; i++) {
+		t[i] = i == 0 ? .7 : .01 + i % 4;
+		x[i] = i == 0 ? .3 : i == 4 ? -.4 : 6 * x[i] - 3; /* the fifth: a thousand nats ahead in one part */
+	}
+	for (i = 0; i < 5 * COPIES; i++)
+		y[i] = point[i / COPIES];
+	assert_ok(ctx, sf_score_delta(ctx, p, 5, 1, point, &five));
+	assert_ok(ctx, sf_score_eval(five, SF_DENOISED, SAMPLES, x, t, few));
+	assert_ok(ctx, sf_score_logp(five, SAMPLES, x, t, lp));
+	assert_close(few[0], .20382946269025046, 1e-14, 0);
+	assert_ok(ctx, sf_score_delta(ctx, p, 5 * COPIES, 1, y, &s));
+	for (j = 1; j <= 3; j++) {
+		assert_ok(ctx, sf_ctx_set_threads(ctx, j));
+		assert_ok(ctx, sf_score_eval(s, SF_DENOISED, SAMPLES, x, t, j == 1 ? whole : part));
+		assert_ok(ctx, sf_score_logp(s, SAMPLES, x, t, logp));
+		for (i = 0; i < SAMPLES; i++) {
+			assert_close(whole[i], few[i], 1e-11, 1e-13);
+			assert_close(logp[i], lp[i], 1e-12, 1e-12);
+		}
+		ck_assert(j == 1 || memcmp(whole, part, sizeof whole) == 0);
+	}
+	for (i = 0; i < SAMPLES; i += 7)
+		assert_ok(ctx, sf_score_eval(s, SF_DENOISED, SAMPLES - i < 7 ? SAMPLES - i : 7, x + i, t + i, part + i));
+	ck_assert(memcmp(whole, part, sizeof whole) == 0);
+	sf_score_free(s);
+	s = NULL;
+	for (i = 0; i < 5 * COPIES * D; i++)
+		y[i] = point[i / D / COPIES];
+	for (j = 0; j < 2 * D; j++)
+		wide[j] = x[j / D];
+	t[0] *= sqrt(D); /* forty equal coordinates weigh as one with a fortieth of the variance */
+	t[1] = 2 * sqrt(D);
+	assert_ok(ctx, sf_score_delta(ctx, p, 5 * COPIES, D, y, &s));
+	assert_ok(ctx, sf_score_eval(s, SF_DENOISED, 2, wide, t, out));
+	t[0] = .7;
+	t[1] = 2;
+	assert_ok(ctx, sf_score_eval(five, SF_DENOISED, 2, x, t, few));
+	for (j = 0; j < 2 * D; j++)
+		assert_close(out[j], few[j / D], 1e-9, 0);
+	sf_score_free(five);
+	free(y);
+}
+END_TEST
+
 START_TEST(delta_refused)
 {
 	double y[2] = {1, NAN};
@@ -208,6 +268,7 @@ int main(void)
 	tcase_add_test(t, same_bytes);
 	tcase_add_test(t, records);
 	tcase_add_test(t, delta_sum);
+	tcase_add_test(t, parts);
 	tcase_add_test(t, delta_refused);
 	suite_add_tcase(suite, t);
 	return sf_test_main(suite);

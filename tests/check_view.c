@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/data.h"
+
 static char dir[1024], spec[4096];
 static sf_ctx *ctx;
 static sf_data *d;
@@ -187,6 +189,39 @@ START_TEST(generators_go_on)
 }
 END_TEST
 
+/* Draws together are draws one by one, for toys, whose noise then comes in blocks, and for records. */
+START_TEST(draws_together)
+{
+	enum { TOGETHER = 75 };
+	static const char *const specs[] = {"moons:seed=3", "checkerboard", "pinwheel", "rings", "swiss-roll", NULL};
+	static const uint64_t first[] = {0, 31, (UINT64_C(1) << 32) - 40};
+	double x[TOGETHER * 6], label[TOGETHER], one[6];
+	sf_view v;
+	size_t s, f;
+	int i;
+
+	for (s = 0; s < sizeof specs / sizeof *specs; s++)
+		for (f = 0; f < sizeof first / sizeof *first; f++) {
+			sf_data *made = NULL;
+			int64_t size;
+
+			if (specs[s])
+				assert_ok(ctx, sf_data_new(ctx, specs[s], &made));
+			assert_ok(ctx, sf_view_make(specs[s] ? made : d, SF_SCALE_STANDARD, 1, 0, 0, 5, &v));
+			size = sf_data_describe(v.data)->size;
+			sf_view_draws(&v, first[f], TOGETHER, x, label);
+			for (i = 0; i < TOGETHER; i++) {
+				int l = -1;
+
+				sf_view_draw(&v, first[f] + (uint64_t)i, one, &l);
+				ck_assert_mem_eq(one, x + i * size, (size_t)size * sizeof *one);
+				ck_assert(label[i] == l);
+			}
+			sf_data_free(made);
+		}
+}
+END_TEST
+
 START_TEST(constant_data)
 {
 	static const int64_t dim[2] = {3, 2};
@@ -219,6 +254,7 @@ int main(void)
 	tcase_add_test(t, flip_and_dequantise);
 	tcase_add_test(t, colour_is_mirrored_by_pixel);
 	tcase_add_test(t, generators_go_on);
+	tcase_add_test(t, draws_together);
 	tcase_add_test(t, constant_data);
 	suite_add_tcase(s, t);
 	return sf_test_main(s);

@@ -6,7 +6,7 @@ SF_CHECKS = %reldir%/check_accumulate %reldir%/check_augment %reldir%/check_augm
 	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_known %reldir%/check_lcss %reldir%/check_levels %reldir%/check_multistep %reldir%/check_likelihood %reldir%/check_local %reldir%/check_memory %reldir%/check_maps %reldir%/check_metric \
 	%reldir%/check_modelfile %reldir%/check_net %reldir%/check_network %reldir%/check_noise \
 	%reldir%/check_objective %reldir%/check_ald %reldir%/check_ggf %reldir%/check_papers %reldir%/check_path %reldir%/check_pc %reldir%/check_sscs %reldir%/check_plan %reldir%/check_polynomials %reldir%/check_precond %reldir%/check_published \
-	%reldir%/check_points %reldir%/check_presets %reldir%/check_probes %reldir%/check_process %reldir%/check_recompute %reldir%/check_recompute_nets %reldir%/check_safetensors %reldir%/check_sampler \
+	%reldir%/check_points %reldir%/check_presets %reldir%/check_probes %reldir%/check_process %reldir%/check_profile %reldir%/check_recompute %reldir%/check_recompute_nets %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_trace %reldir%/check_train \
 	%reldir%/check_pool %reldir%/check_refine %reldir%/check_teleport %reldir%/check_threads %reldir%/check_resampling %reldir%/check_unet %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
 SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/contrib.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/import.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
@@ -15,7 +15,7 @@ SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
 	%reldir%/verify.sh
 SF_CLI_FILES = %reldir%/cli/lib.sh
-SF_CHECK_PARTS = %reldir%/check_kernel_body.h %reldir%/check_product_body.h
+SF_CHECK_PARTS = %reldir%/check_kernel_body.h %reldir%/check_conv_body.h %reldir%/check_product_body.h
 SF_GOLDEN = %reldir%/golden/README.md %reldir%/golden/augment-12x10x3.npy %reldir%/golden/augment-32x32x1.npy \
 	%reldir%/golden/augment.py %reldir%/golden/edm-cifar10-ddpmpp.txt %reldir%/golden/networks.py \
 	%reldir%/golden/networks/ddpm-small.safetensors %reldir%/golden/networks/ddpmpp-small.safetensors \

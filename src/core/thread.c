@@ -4,9 +4,10 @@
  * spin, some forty where they sleep (OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=0), and a millisecond or more where another program
  * has their processor. Work that is over sooner stays on the calling thread. What loops cost is measured as they run:
  *
- *     lag = wall time of a loop - processor time of its busiest thread,   averaged, and less by 1/50 of the work that is kept here
+ *     lag = wall time of a loop - processor time of its busiest thread, where that is a quarter of the wall time or more,
  *
- * so that a crowded machine is noticed, and its end too, at a cost of some percent. Every loop asks for the same number of threads, because GCC's library ends threads that a
+ * of which the first counts an eighth and one right after another whole, and it falls by 1/50 of the work that is kept here.
+ * So a crowded machine is noticed, and its end too, for some percent of the time. Every loop asks for the same number of threads, because GCC's library ends threads that a
  * smaller team leaves over and makes them again for the next one, which takes as much as a millisecond.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/core.h"
@@ -24,7 +25,7 @@
 #endif
 
 static const double wake_spinning = 1000, wake_sleeping = 40000; /* ns, measured */
-static const double lag_most = 2e6; /* ns: a processor is given back after a few milliseconds */
+static const double lag_most = 2e7; /* ns */
 static int64_t regions;
 static int64_t lag; /* ns */
 
@@ -76,9 +77,21 @@ static double processor_seconds(void)
 
 static void learn(double wall, double busiest)
 {
-	double was = read_lag(), ns = 1e9 * (wall - busiest);
+	static int again;
 
-	change_lag(.5 * (fmin(fmax(ns, 0), lag_most) - was));
+#pragma omp critical(sf_learn)
+	{
+		double was = read_lag(), ns = 1e9 * (wall - busiest);
+		int waited = wall > 0 && wall - busiest > .25 * wall;
+
+		if (!waited)
+			change_lag(-.5 * was);
+		else if (again)
+			change_lag(fmin(ns, lag_most) - was);
+		else
+			change_lag(fmin(ns, lag_most) / 8);
+		again = waited;
+	}
 }
 #endif
 

@@ -9,9 +9,12 @@
 #include "core/core.h"
 #include "io/io.h"
 
+struct sf_toy_block;
+
 struct sf_data {
 	sf_object base;
 	sf_data_info info;
+	struct sf_toy_block *block; /* NULL, or in a reader's copy: where toys keep noise of the records that come next */
 };
 
 static inline void *sf_data_state(const sf_data *d)
@@ -44,11 +47,18 @@ int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, si
 /* ---- view.c ---- */
 /* Left-right mirror image of x (h,w,c). */
 void sf_mirror(int64_t h, int64_t w, int64_t c, double *x);
+/* Draws draw .. draw+n-1 of the view, x (n,size) and labels (n), -1 without: n times sf_view_draw. */
+void sf_view_draws(const sf_view *v, uint64_t draw, int64_t n, double *x, double *label);
 
 /* ---- toy.c: generators without end ---- */
 int sf_toy_describe(sf_data *d, int dim, int classes, double lo, double hi);
 /* Four uniforms in (0,1) and four standard normals that belong to record `index`. */
 void sf_toy_noise(const sf_data *d, int64_t seed, int64_t index, double u[4], double z[4]);
+enum { SF_TOY_ROWS = 32 };
+struct sf_toy_block {
+	int64_t first, n; /* records whose noise it holds */
+	double u[SF_TOY_ROWS][4], z[SF_TOY_ROWS][4];
+};
 
 /* Options that every toy has. */
 #define SF_TOY_SEED(T)                                                                             \

@@ -182,6 +182,24 @@ void sf_view_draw(const sf_view *v, uint64_t draw, double *x, int *label)
 	read(v, n ? shuffled(v, draw / n, draw % n) : draw, draw, x, label);
 }
 
+void sf_view_draws(const sf_view *v, uint64_t draw, int64_t n, double *x, double *label)
+{
+	struct sf_toy_block block;
+	sf_data reader = *v->data;
+	sf_view own = *v;
+	int64_t i;
+
+	block.first = block.n = 0;
+	reader.block = &block;
+	own.data = &reader;
+	for (i = 0; i < n; i++) {
+		int l = -1;
+
+		sf_view_draw(&own, draw + (uint64_t)i, x + i * reader.info.size, &l);
+		label[i] = l;
+	}
+}
+
 uint64_t sf_view_number(uint64_t step, int64_t batch, int64_t rows, int64_t row)
 {
 	uint64_t b = (uint64_t)batch, i = (uint64_t)row;

@@ -16,10 +16,9 @@
 #include "kernel/im2col_body.h"
 #undef GEMM
 #undef CONV
-#if TBITS == 32
 #include "kernel/winograd_body.h"
 #include "kernel/winograd_weight_body.h"
-#endif
+#include "kernel/few_body.h"
 #include "kernel/conv_body.h"
 #else
 #include "kernel/ref_gemm_body.h"

@@ -1,89 +1,122 @@
-/* conv_body.h: which algorithm a geometry gets. Winograd for 3x3 of stride 1, undilated, with whole vectors of
- * channels in single precision; else im2col.
+/* conv_body.h: which algorithm a geometry gets, by its shape alone: Winograd for 3x3 of stride 1, undilated, with whole
+ * vectors of channels; loops of their own for few channels on one side; else im2col.
  * SPDX-License-Identifier: BSD-3-Clause */
-#if TBITS == 32
-#define WINOGRAD(s) F(wino_takes)(s)
-#else
-#define WINOGRAD(s) 0
-#endif
+
+typedef enum F(conv_way) { F(BY_COLUMNS), F(BY_TILES), F(BY_FEW) } F(conv_way);
+
+static F(conv_way) F(conv_by)(const sf_conv *s)
+{
+	return F(wino_takes)(s) ? F(BY_TILES) : F(few_takes)(s) ? F(BY_FEW) : F(BY_COLUMNS);
+}
 
 static size_t F(conv_packed)(const sf_conv *s)
 {
-	return WINOGRAD(s) ? (size_t)(16 * s->ci * s->co) : F(im2col_packed)(s);
+	return F(conv_by)(s) == F(BY_TILES) ? (size_t)(16 * s->ci * s->co) : F(im2col_packed)(s);
 }
 
 static size_t F(conv_scratch)(const sf_conv *s)
 {
-#if TBITS == 32
-	if (WINOGRAD(s))
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		return F(wino_scratch)(s);
-#endif
+	case F(BY_FEW):
+		return F(few_scratch)(s);
+	case F(BY_COLUMNS):
+		break;
+	}
 	return F(im2col_scratch)(s);
 }
 
 static void F(conv_pack)(const sf_conv *s, int adjoint, const T *w, T *packed)
 {
-#if TBITS == 32
-	if (WINOGRAD(s)) {
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		F(wino_pack)(s, adjoint, w, packed);
-		return;
+		break;
+	case F(BY_FEW):
+		F(few_pack)(s, adjoint, w, packed);
+		break;
+	case F(BY_COLUMNS):
+		F(im2col_pack)(s, adjoint, w, packed);
+		break;
 	}
-#endif
-	F(im2col_pack)(s, adjoint, w, packed);
 }
 
 static void F(conv_forward)(const sf_conv *s, int64_t n, const T *x, const T *packed, T *y,
                             T *scratch)
 {
-#if TBITS == 32
-	if (WINOGRAD(s)) {
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		F(wino_forward)(s, 0, n, x, packed, y, scratch);
-		return;
+		break;
+	case F(BY_FEW):
+		F(few_forward)(s, 0, n, x, packed, y, scratch);
+		break;
+	case F(BY_COLUMNS):
+		F(im2col_forward)(s, n, x, packed, y, scratch);
+		break;
 	}
-#endif
-	F(im2col_forward)(s, n, x, packed, y, scratch);
 }
 
 static void F(conv_data)(const sf_conv *s, int64_t n, const T *dy, const T *packed, T *dx,
                          T *scratch)
 {
-#if TBITS == 32
-	if (WINOGRAD(s)) {
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		F(wino_forward)(s, 1, n, dy, packed, dx, scratch);
-		return;
+		break;
+	case F(BY_FEW):
+		F(few_forward)(s, 1, n, dy, packed, dx, scratch);
+		break;
+	case F(BY_COLUMNS):
+		F(im2col_data)(s, n, dy, packed, dx, scratch);
+		break;
 	}
-#endif
-	F(im2col_data)(s, n, dy, packed, dx, scratch);
 }
 
 static int64_t F(conv_rows)(const sf_conv *s, int adjoint)
 {
-	return WINOGRAD(s) ? 2 : F(im2col_splits)(s, adjoint);
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
+		return 2;
+	case F(BY_FEW):
+		return 1;
+	case F(BY_COLUMNS):
+		break;
+	}
+	return F(im2col_splits)(s, adjoint);
 }
 
 static void F(conv_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to, const T *x, const T *packed, T *y,
                          T *scratch)
 {
-#if TBITS == 32
-	if (WINOGRAD(s)) {
-		const int64_t tw = (s->w + 1) / 2;
+	const int64_t tw = (s->w + 1) / 2;
 
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		F(wino_tiles)(s, adjoint, from / 2 * tw, (to + 1) / 2 * tw, x, packed, y, scratch);
-		return;
+		break;
+	case F(BY_FEW):
+		F(few_part)(s, adjoint, from, to, x, packed, y, scratch);
+		break;
+	case F(BY_COLUMNS):
+		F(im2col_part)(s, adjoint, from, to, x, packed, y, scratch);
+		break;
 	}
-#endif
-	F(im2col_part)(s, adjoint, from, to, x, packed, y, scratch);
 }
 
 static void F(conv_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate,
                            T *dw, T *scratch)
 {
-#if TBITS == 32
-	if (WINOGRAD(s)) {
+	switch (F(conv_by)(s)) {
+	case F(BY_TILES):
 		F(wino_weights)(s, n, x, dy, accumulate, dw, scratch);
-		return;
+		break;
+	case F(BY_FEW):
+		F(few_weight)(s, n, x, dy, accumulate, dw, scratch);
+		break;
+	case F(BY_COLUMNS):
+		F(im2col_weight)(s, n, x, dy, accumulate, dw, scratch);
+		break;
 	}
-#endif
-	F(im2col_weight)(s, n, x, dy, accumulate, dw, scratch);
 }
-#undef WINOGRAD

@@ -65,9 +65,12 @@ const sf_kern_f64 *sf_kernels_f64(const sf_ctx *ctx);
 const sf_kern_f32 *sf_kernels_f32_isa(int isa);
 const sf_kern_f64 *sf_kernels_f64_isa(int isa);
 
-/* noise.c: elements 0 .. size-1 of samples sample .. sample+n-1 as rows (n,size): the numbers of n calls of
- * sf_noise_normal_d, for small samples many times faster. */
-void sf_noise_normal_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, size_t size, double *out);
+/* noise.c: elements first .. first+size-1 of samples sample .. sample+n-1 as rows (n,size): the numbers of n calls of
+ * sf_noise_normal_d or sf_noise_uniform_d, for small samples many times faster (from a multiple of four on). */
+void sf_noise_normal_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, uint64_t first, size_t size,
+                          double *out);
+void sf_noise_uniform_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, uint64_t first, size_t size,
+                           double *out);
 
 /* blas.c: the only file that sees <cblas.h> and <lapacke.h>; double precision only, one thread. */
 /* C (m,n) = alpha op(A) op(B) + beta C, row-major; ta, tb transpose; sizes below 2^31. For whole

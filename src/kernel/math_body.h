@@ -113,7 +113,8 @@ INLINE T F(f_exp)(T x)
 	return (1 + p) * lo * hi;
 }
 
-/* 1 + exp(x): one scaling is enough, by 2^(n-1), which is infinite where exp(x) is; below, exp(x) adds nothing to 1 */
+/* 1 + exp(x): one scaling, by 2^(n-1), is enough: it is infinite where exp(x) is, and a smaller exp(x) than it can
+ * make adds nothing to 1 */
 INLINE T F(one_and_exp)(T x)
 {
 	BITS n;

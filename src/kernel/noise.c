@@ -76,33 +76,40 @@ FILL(float, f32, uniform, sf_noise_uniform)
 FILL(double, f64, normal, sf_noise_normal_d)
 FILL(double, f64, uniform, sf_noise_uniform_d)
 
-void sf_noise_normal_rows(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n, size_t size, double *out)
-{
-	enum { ROWS = 32 };
-	const sf_kern_f64 *kern = sf_kernels_f64_isa(ctx->isa);
-	double four[4 * ROWS];
-	int64_t i, rows, left;
-	size_t at, k, part;
-
-	for (; n > 0; n -= rows, sample += (uint64_t)rows, out += (size_t)rows * size) {
-		left = (int64_t)((UINT64_C(1) << 32) - (sample & 0xffffffffu)); /* before the low word overflows */
-		rows = n < left ? n : left;
-		rows = size > 4 * ROWS || rows < 4 ? 1 : rows < ROWS ? rows : ROWS;
-		if (rows == 1) {
-			sf_noise_normal_d(ctx, key, sample, 0, size, out);
-			continue;
-		}
-		for (at = 0; at < size; at += 4) {
-			const address a = at_block(key, sample, at / 4);
-
-			part = size - at < 4 ? size - at : 4;
-			kern->normal(a.key, a.counter, 1, rows, four);
-			for (i = 0; i < rows; i++)
-				for (k = 0; k < part; k++)
-					out[(size_t)i * size + at + k] = four[4 * i + (int64_t)k];
-		}
+/* Elements first .. first+size-1 of samples sample .. sample+n-1, many samples to a call of the kernel. */
+#define FILL_ROWS(name, public_name, one)                                                          \
+	void public_name(const sf_ctx *ctx, sf_noise key, uint64_t sample, int64_t n,              \
+	                 uint64_t first, size_t size, double *out)                                 \
+	{                                                                                          \
+		enum { ROWS = 32 };                                                                \
+		const sf_kern_f64 *kern = sf_kernels_f64_isa(ctx->isa);                            \
+		double four[4 * ROWS];                                                             \
+		int64_t i, rows, left;                                                             \
+		size_t at, k, part;                                                                \
+                                                                                                   \
+		for (; n > 0; n -= rows, sample += (uint64_t)rows, out += (size_t)rows * size) {   \
+			left = (int64_t)((UINT64_C(1) << 32) - (sample & 0xffffffffu));            \
+			rows = n < left ? n : left; /* before the low word overflows */            \
+			rows = first % 4 > 0 || size > 4 * ROWS || rows < 4 ? 1                    \
+			       : rows < ROWS                                ? rows                 \
+			                                                    : ROWS;                \
+			if (rows == 1)                                                             \
+				one(ctx, key, sample, first, size, out);                           \
+			for (at = 0; rows > 1 && at < size; at += 4) {                             \
+				const address a = at_block(key, sample, (first + at) / 4);         \
+                                                                                                   \
+				part = size - at < 4 ? size - at : 4;                              \
+				kern->name(a.key, a.counter, 1, rows, four);                       \
+				for (i = 0; i < rows; i++)                                         \
+					for (k = 0; k < part; k++)                                 \
+						out[(size_t)i * size + at + k] =                   \
+							four[4 * i + (int64_t)k];                  \
+			}                                                                          \
+		}                                                                                  \
 	}
-}
+
+FILL_ROWS(normal, sf_noise_normal_rows, sf_noise_normal_d)
+FILL_ROWS(uniform, sf_noise_uniform_rows, sf_noise_uniform_d)
 
 void sf_noise_words(const sf_ctx *ctx, sf_noise key, uint64_t sample, uint64_t first, size_t n,
                     uint32_t *out)

@@ -31,7 +31,7 @@ static int ahead(const sf_model *m, const sf_draw *d)
 void sf_draw_ahead(const sf_model *m, const sf_draw *d, int64_t first, int64_t n)
 {
 	if (ahead(m, d))
-		sf_noise_normal_rows(m->ctx, key_of(d, SF_NOISE_PERTURB), d->first + (uint64_t)first, n, (size_t)d->size,
+		sf_noise_normal_rows(m->ctx, key_of(d, SF_NOISE_PERTURB), d->first + (uint64_t)first, n, 0, (size_t)d->size,
 		                     d->z + first * d->size);
 }
 

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 
+#include "data/data.h"
+
 int sf_step_plan(const sf_setup *s, sf_batch **b)
 {
 	const sf_settings *set = sf_config_settings(s->config);
@@ -45,7 +47,12 @@ static int read_tile(void *arg, int64_t tile, int worker)
 	int64_t all = j->rows ? j->rows : j->n, i, end = (tile + 1) * j->tile < all ? (tile + 1) * j->tile : all;
 	const sf_view *v = &j->s->view;
 
-	for (i = tile * j->tile; i < end; i++) {
+	i = tile * j->tile;
+	if (!j->rows && !j->augment) {
+		sf_view_draws(v, (uint64_t)(j->step * j->batch + j->first + i), end - i, j->x0 + i * j->size, j->label + i);
+		return 0;
+	}
+	for (; i < end; i++) {
 		int label = -1;
 
 		if (j->rows)
