@@ -108,6 +108,6 @@ sf_var sf_unet_pyramid_out(const struct unet *st, sf_graph *g, const sf_block *b
 	}
 	if (pyramid == SF_NOVAR)
 		return sf_keep(g, sf_unet_head(st, g, "pyramid", *h, c, 1));
-	p = conv_up(st, g, b, "pyramid.conv", pyramid, c);
+	p = conv_up(st, g, b, "pyramid.up", pyramid, c);
 	return *h = sf_keep(g, sf_net_join(g, b, p, *h));
 }
