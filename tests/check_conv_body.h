@@ -142,14 +142,19 @@ static void F(conv_by_parts)(const F(sf_kern) *t, const sf_conv *s, int adjoint,
 {
 	const int64_t np = (int64_t)t->conv_packed(s), ns = (int64_t)t->conv_scratch(s), rows = adjoint ? s->h : s->ho;
 	const int64_t step = t->conv_rows(s, adjoint);
-	T *packed = F(fresh)(np), *scratch = F(fresh)(ns);
-	int64_t from, to;
+	const int64_t row = adjoint ? s->w * s->ci : s->wo * s->co;
+	T *packed = F(fresh)(np), *scratch = F(fresh)(ns), poison;
+	int64_t from, to, i;
 	int k;
 
+	memset(&poison, 0xff, sizeof poison);
+	memset(out, 0xff, (size_t)(rows * row) * sizeof *out);
 	t->conv_pack(s, adjoint, w, packed);
 	for (from = 0, k = 1; from < rows; from = to, k = 3 - k) {
 		to = step > 0 && from + k * step < rows ? from + k * step : rows;
 		t->conv_part(s, adjoint, from, to, x, packed, out, scratch);
+		for (i = to * row; i < rows * row; i++) /* others may be writing there */
+			expect(memcmp(out + i, &poison, sizeof poison) == 0, "rows beyond %d written", (int)to);
 	}
 	F(drop)(packed, np);
 	F(drop)(scratch, ns);

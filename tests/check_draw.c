@@ -31,6 +31,48 @@ START_TEST(draws_do_not_depend_on_the_cut)
 }
 END_TEST
 
+/* x_t and z are the process's draw, also where the noise of small samples is drawn for many at once. */
+START_TEST(the_process_draws)
+{
+	enum { MANY = 75 }; /* more than are drawn at once */
+	static const char *const processes[] = {"vp", "ve", "edm"};
+	double t[MANY], weight[MANY], x0[MANY * W], xt[MANY * W], z[MANY * W];
+	sf_coef coef[MANY];
+	sf_draw d;
+	parts p;
+	int k, i;
+
+	for (i = 0; i < MANY * W; i++)
+		x0[i] = cos(.7 * i);
+	memset(&d, 0, sizeof d);
+	d.n = MANY;
+	d.size = W;
+	d.seed = 5;
+	d.step = 3;
+	d.first = 40;
+	d.batch = 200;
+	d.x0 = x0;
+	d.t = t;
+	d.weight = weight;
+	d.coef = coef;
+	d.xt = xt;
+	d.z = z;
+	for (k = 0; k < 3; k++) {
+		open_parts(&p, MLP, processes[k], "eps", "dsm", 1, plane);
+		assert_ok(p.ctx, sf_objective_draw(p.o, &p.m, &d));
+		for (i = 0; i < MANY; i++) {
+			sf_noise key = {d.seed, SF_NOISE_PERTURB, d.step};
+			double x[W], y[W], tail;
+
+			assert_ok(p.ctx, sf_process_draw(p.process, W, x0 + i * W, t[i], key, d.first + (uint64_t)i, 1, x, y, &tail));
+			ck_assert(memcmp(x, xt + i * W, sizeof x) == 0 && memcmp(y, z + i * W, sizeof y) == 0);
+			ck_assert(tail == coef[i].sigma);
+		}
+		close_parts(&p);
+	}
+}
+END_TEST
+
 /* ---- times and weights ---- */
 START_TEST(importance)
 {
@@ -189,6 +231,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, draws_do_not_depend_on_the_cut);
+	tcase_add_test(tc, the_process_draws);
 	tcase_add_test(tc, importance);
 	tcase_add_test(tc, stratified_and_lognormal);
 	tcase_add_test(tc, two_stages);

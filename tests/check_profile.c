@@ -210,6 +210,33 @@ START_TEST(a_profiled_run_leaves_the_same_weights)
 }
 END_TEST
 
+/* Regions that a step opens: at most reading, drawing, rounding, packing, shards, norm and update; where waking takes long, at most one. */
+START_TEST(few_regions)
+{
+	static const char *const wake[2] = {"0", "40000"};
+	static const int most[2] = {7, 1};
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		sf_config *c = configured("train.batch=64");
+		sf_trainer *t = NULL;
+		int64_t before;
+
+		setenv("SCOREFIELD_WAKE", wake[i], 1);
+		assert_ok(ctx, sf_ctx_set_threads(ctx, 2));
+		assert_ok(ctx, sf_trainer_new(ctx, c, NULL, 0, 0, &t));
+		before = sf_regions();
+		assert_ok(ctx, sf_trainer_run(t, NULL, NULL, NULL));
+		ck_assert_int_le((int)(sf_regions() - before), most[i] * (int)sf_trainer_state(t)->step);
+#ifdef _OPENMP
+		ck_assert(i == 1 || sf_regions() - before >= 2 * sf_trainer_state(t)->step);
+#endif
+		sf_trainer_free(t);
+		sf_config_free(c);
+	}
+}
+END_TEST
+
 /* Twice the threads make at most twice as many operations, and float64 at most as many as float32; a thread of this
  * century makes more than 10^8. */
 START_TEST(peak)
@@ -240,6 +267,7 @@ int main(void)
 	tcase_add_test(plan, peak);
 	tcase_add_checked_fixture(trainer, train_setup, train_teardown);
 	tcase_add_loop_test(trainer, kinds_add_up_to_the_steps, 0, 2);
+	tcase_add_test(trainer, few_regions);
 	tcase_add_test(trainer, a_profiled_run_leaves_the_same_weights);
 	suite_add_tcase(s, plan);
 	suite_add_tcase(s, trainer);

@@ -11,7 +11,8 @@ SF_BEGIN
 
 typedef struct sf_ctx sf_ctx;
 
-/* Makes a context. Threads: SCOREFIELD_THREADS, else the processors this process may use.
+/* Makes a context. Threads: SCOREFIELD_THREADS, else OMP_NUM_THREADS, else the processors that this process may run on, but no
+ * more than its control groups grant, rounded up.
  * Instruction set: SCOREFIELD_ISA, else the widest that the processor and this build have.
  * SF_ENOMEM; SF_ENAME or SF_EUNSUP for a bad SCOREFIELD_ISA; SF_ERANGE for a bad
  * SCOREFIELD_THREADS. On failure *ctx is NULL. The caller frees it after all its objects. */

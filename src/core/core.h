@@ -62,6 +62,15 @@ typedef void (*sf_cgroup_fn)(void *arg, int version, const char *folder);
 void sf_cgroups(const char *root, const char *controller, sf_cgroup_fn each, void *arg);
 /* ---- clock.c ---- */
 double sf_seconds(void); /* since some time in the past; never goes back */
+/* ---- crowd.c ---- */
+typedef struct sf_watch {
+	double wall, cpu;
+} sf_watch;
+double sf_processor_seconds(void); /* of the calling thread */
+double sf_crowd_lag(void);         /* seconds that a parallel loop waits at present */
+void sf_crowd_kept(double seconds); /* work that was kept on one thread */
+void sf_crowd_begin(sf_watch *w);
+void sf_crowd_end(const sf_watch *w, double busiest); /* processor time of the busiest thread */
 /* ---- cores.c ---- */
 int sf_cores_granted(const char *root); /* by control groups; 0: no limit known */
 

@@ -2,13 +2,9 @@
  *
  * A loop costs what it takes until the other threads are at work and until all have come back: about a microsecond while they
  * spin, some forty where they sleep (OMP_WAIT_POLICY=passive, GOMP_SPINCOUNT=0), and a millisecond or more where another program
- * has their processor. Work that is over sooner stays on the calling thread. What loops cost is measured as they run:
- *
- *     lag = wall time of a loop - processor time of its busiest thread, where that is a quarter of the wall time or more,
- *
- * of which the first counts an eighth and one right after another whole, and it falls by 1/50 of the work that is kept here.
- * So a crowded machine is noticed, and its end too, for some percent of the time. Every loop asks for the same number of threads, because GCC's library ends threads that a
- * smaller team leaves over and makes them again for the next one, which takes as much as a millisecond.
+ * has their processor, which is measured (crowd.c). Work that is over sooner stays on the calling thread. Every loop asks for
+ * the same number of threads, because GCC's library ends threads that a smaller team leaves over and makes them again for the
+ * next one, which takes as much as a millisecond.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/core.h"
 
@@ -17,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef _OPENMP
@@ -25,9 +20,7 @@
 #endif
 
 static const double wake_spinning = 1000, wake_sleeping = 40000; /* ns, measured */
-static const double lag_most = 2e7; /* ns */
 static int64_t regions;
-static int64_t lag; /* ns */
 
 /* The first failing tile in tile order decides the code, so that errors repeat as results do. */
 typedef struct failure {
@@ -45,61 +38,12 @@ static int serial(int64_t tiles, sf_tile_fn fn, void *arg)
 	return rc;
 }
 
-static double read_lag(void)
-{
-	int64_t ns;
-
-#ifdef _OPENMP
-#pragma omp atomic read
-#endif
-	ns = lag;
-	return (double)ns;
-}
-
-static void change_lag(double by)
-{
-#ifdef _OPENMP
-#pragma omp atomic
-#endif
-	lag += (int64_t)by;
-}
-
-#ifdef _OPENMP
-/* Of the calling thread. */
-static double processor_seconds(void)
-{
-	struct timespec t;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
-		return 0;
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void learn(double wall, double busiest)
-{
-	static int again;
-
-#pragma omp critical(sf_learn)
-	{
-		double was = read_lag(), ns = 1e9 * (wall - busiest);
-		int waited = wall > 0 && wall - busiest > .25 * wall;
-
-		if (!waited)
-			change_lag(-.5 * was);
-		else if (again)
-			change_lag(fmin(ns, lag_most) - was);
-		else
-			change_lag(fmin(ns, lag_most) / 8);
-		again = waited;
-	}
-}
-#endif
-
 int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 {
 #ifdef _OPENMP
 	failure first = {INT64_MAX, 0};
-	double start = 0, busiest = 0;
+	double busiest = 0;
+	sf_watch watch;
 	int64_t number;
 	int watched;
 
@@ -107,12 +51,12 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 		return serial(tiles, fn, arg);
 #pragma omp atomic capture
 	number = regions++;
-	watched = number % 4 == 0 || read_lag() > ctx->wake; /* the clock is a call of the system */
+	watched = number % 4 == 0 || 1e9 * sf_crowd_lag() > ctx->wake; /* the clocks are calls of the system */
 	if (watched)
-		start = sf_seconds();
+		sf_crowd_begin(&watch);
 #pragma omp parallel num_threads(ctx->threads)
 	{
-		double busy = watched ? processor_seconds() : 0;
+		double busy = watched ? sf_processor_seconds() : 0;
 		int64_t i;
 
 #pragma omp for schedule(dynamic, 1) nowait
@@ -128,13 +72,13 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 			}
 		}
 		if (watched) {
-			busy = processor_seconds() - busy;
+			busy = sf_processor_seconds() - busy;
 #pragma omp critical(sf_busiest)
 			busiest = busy > busiest ? busy : busiest;
 		}
 	}
 	if (watched)
-		learn(sf_seconds() - start, busiest);
+		sf_crowd_end(&watch, busiest);
 	/* several may have failed and left any of their messages: run again alone, the first leaves its own */
 	if (first.rc != 0)
 		fn(arg, first.tile, 0);
@@ -147,13 +91,15 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 
 int sf_worth(const sf_ctx *ctx, double ns)
 {
-	double now = read_lag(), cost = fmax(ctx->wake, now);
+	double crowd;
 
 	if (ctx->threads <= 1)
 		return 0;
-	if (ctx->wake <= 0 || ns > 3 * cost)
+	crowd = 1e9 * sf_crowd_lag();
+	if (ctx->wake <= 0 || ns > 3 * fmax(ctx->wake, crowd))
 		return 1;
-	change_lag(-fmin(ns / 50, now));
+	if (crowd > 0)
+		sf_crowd_kept(1e-9 * ns);
 	return 0;
 }
 

@@ -192,7 +192,7 @@ static void F(few_gather)(const F(im2col_view) *g, int64_t few, int64_t oy, cons
 
 	for (ox = 0; ox < g->wo; ox += step) {
 		const int64_t ix = ox - g->pw, np = pixels[few - 1];
-		const int whole = ix >= 0 && ix + np - 1 + g->kw <= g->w && ox + np <= g->wo;
+		const int whole = ix >= 0 && ix + np - 1 + g->kw <= g->w;
 		const int64_t j0 = ix < 0 ? -ix : 0, j1 = g->w - ix < g->kw ? g->w - ix : g->kw;
 		const int64_t first = ((iy + k0) * g->w + ix + j0) * g->c;
 

@@ -22,9 +22,9 @@ typedef struct F(wino) {
 	int64_t h, w, ci, co; /* of the map read and the map written */
 	int64_t th, tw;       /* tiles of a sample */
 	int64_t block;        /* tiles at a time */
-	int64_t lda;          /* rows of a, off powers of two */
+	int64_t lda, ldm;     /* rows of a and m, off powers of two, which would share cache sets */
 	int64_t astep, mstep; /* from one of the 16 matrices to the next */
-	T *a, *m, *zero;      /* (16,block,ci); (panels,16,block,WINO_COLS), forward one panel; a pixel of zeros */
+	T *a, *m, *zero;      /* (16,block,ci); (16,block,co), forward a panel of it; a pixel of zeros */
 } F(wino);
 
 /* A tile's sample, row and column. */
@@ -58,11 +58,6 @@ static int F(wino_takes)(const sf_conv *s)
 	       s->ci % 16 == 0 && s->co % 16 == 0 && s->h > 2 && s->w > 2;
 }
 
-static int64_t F(wino_panels)(int64_t co)
-{
-	return (co + WINO_COLS - 1) / WINO_COLS;
-}
-
 /* Tiles of a block whose a fits */
 static int64_t F(wino_fit)(int64_t ci)
 {
@@ -71,25 +66,33 @@ static int64_t F(wino_fit)(int64_t ci)
 	return fit < 2 * MR ? 2 * MR : fit > WINO_MAX / MR * MR ? WINO_MAX / MR * MR : fit;
 }
 
-/* `panels`: of m that stand at a time. */
-static F(wino) F(wino_open)(int64_t h, int64_t w, int64_t ci, int64_t co, int64_t panels, int64_t most, T *scratch)
+static F(wino) F(wino_open)(const sf_conv *s, int64_t ci, int64_t co, int64_t cols, int64_t block, T *scratch)
 {
 	F(wino) g;
 
-	g.h = h;
-	g.w = w;
+	g.h = s->h;
+	g.w = s->w;
 	g.ci = ci;
 	g.co = co;
-	g.th = (h + 1) / 2;
-	g.tw = (w + 1) / 2;
-	g.lda = g.ci + 16;
-	g.block = most;
-	g.astep = g.block * g.lda;
-	g.mstep = g.block * WINO_COLS + 16;
+	g.th = (s->h + 1) / 2;
+	g.tw = (s->w + 1) / 2;
+	g.block = block;
+	g.lda = ci + 16;
+	g.ldm = cols + 16;
+	g.astep = block * g.lda;
+	g.mstep = block * g.ldm + 16;
 	g.a = scratch;
 	g.m = g.a ? g.a + 16 * g.astep : NULL;
-	g.zero = g.m ? g.m + panels * 16 * g.mstep : NULL;
+	g.zero = g.m ? g.m + 16 * g.mstep : NULL;
 	return g;
+}
+
+/* Forward, or with swapped channels for the adjoint in x. */
+static F(wino) F(wino_open_forward)(const sf_conv *s, int swap, T *scratch)
+{
+	const int64_t ci = swap ? s->co : s->ci, co = swap ? s->ci : s->co;
+
+	return F(wino_open)(s, ci, co, WINO_COLS, F(wino_fit)(ci), scratch);
 }
 
 /* e, then d = a transform of both sides of the matrix d; line(from, step, to, step) does a line. */
@@ -184,7 +187,7 @@ static void F(wino_output)(const F(wino) *g, T *y, F(spot) p, int64_t n, int64_t
 
 		for (c = 0; c < cols; c += VW, to += VW) {
 			VEC d[16], e[8];
-			const T *from = g->m + t * WINO_COLS + c;
+			const T *from = g->m + t * g->ldm + c;
 
 			UNROLL
 			for (i = 0; i < 16; i++)
@@ -274,7 +277,7 @@ static void F(wino_products)(const F(wino) *g, int64_t rows, int64_t cols, const
 		for (j = 0; j < cols; j += width, packed += g->ci * width) {
 			width = cols - j < NR ? cols - j : NR;
 			F(panel)(rows, (int)(width / VW), g->ci, g->a + i * g->astep, g->lda, 1, packed,
-			         width, 0, NULL, g->m + i * g->mstep + j, WINO_COLS);
+			         width, 0, NULL, g->m + i * g->mstep + j, g->ldm);
 		}
 }
 
@@ -282,7 +285,7 @@ static void F(wino_products)(const F(wino) *g, int64_t rows, int64_t cols, const
 static void F(wino_tiles)(const sf_conv *s, int swap, int64_t first, int64_t last, const T *x, const T *packed,
                           T *y, T *scratch)
 {
-	const F(wino) g = F(wino_open)(s->h, s->w, swap ? s->co : s->ci, swap ? s->ci : s->co, 1, F(wino_fit)(swap ? s->co : s->ci), scratch);
+	const F(wino) g = F(wino_open_forward)(s, swap, scratch);
 	F(spot) p = F(spot_at)(&g, first);
 	int64_t t, rows, j;
 

@@ -54,57 +54,30 @@ static void limit(sf_limits *l, double v, const char *what)
 
 /* The files of one version of control groups. */
 typedef struct files {
-	const char *base, *max, *now, *cached;
+	const char *max, *now, *cached;
 } files;
-static const files v1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "};
-static const files v2 = {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file "};
+static const files v1 = {"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "};
+static const files v2 = {"memory.max", "memory.current", "inactive_file "};
 
-/* A group and those that it is in; in a container the outer ones are not there. */
-static void groups(sf_limits *l, const char *root, const files *f, char *group)
+static double number_at(const char *folder, const char *name, const char *key)
 {
-	char path[SF_PATH_MAX], *slash;
+	char path[SF_PATH_MAX];
 
-	for (;;) {
-		double max, now, cached;
-
-		snprintf(path, sizeof path, "%s%s%s/%s", root, f->base, group, f->max);
-		max = number_in(path, "");
-		limit(l, max, "the memory limit of its control group");
-		snprintf(path, sizeof path, "%s%s%s/%s", root, f->base, group, f->now);
-		now = number_in(path, "");
-		snprintf(path, sizeof path, "%s%s%s/memory.stat", root, f->base, group);
-		cached = number_in(path, f->cached);
-		if (max > 0 && now >= 0)
-			least(now - (cached > 0 ? cached : 0) < max ? max - now + (cached > 0 ? cached : 0) : 1, &l->free);
-		slash = strrchr(group, '/');
-		if (!slash)
-			return;
-		*slash = '\0';
-	}
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, name) >= sizeof path)
+		return -1;
+	return number_in(path, key);
 }
 
-/* Lines "4:memory:/GROUP" (version 1) and "0::/GROUP" (2). */
-static void control_groups(sf_limits *l, const char *root)
+static void group(void *arg, int version, const char *folder)
 {
-	char path[SF_PATH_MAX], line[LINE];
-	FILE *f;
+	const files *f = version == 2 ? &v2 : &v1;
+	double max = number_at(folder, f->max, ""), now = number_at(folder, f->now, "");
+	double cached = number_at(folder, "memory.stat", f->cached);
+	sf_limits *l = arg;
 
-	snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof line, f)) {
-		char *kinds = strchr(line, ':'), *group = kinds ? strchr(kinds + 1, ':') : NULL;
-
-		if (!group)
-			continue;
-		*group++ = '\0';
-		group[strcspn(group, "\n")] = '\0';
-		if (kinds[1] == '\0')
-			groups(l, root, &v2, group);
-		else if (strstr(kinds, "memory"))
-			groups(l, root, &v1, group);
-	}
-	if (f)
-		fclose(f);
+	limit(l, max, "the memory limit of its control group");
+	if (max > 0 && now >= 0)
+		least(now - (cached > 0 ? cached : 0) < max ? max - now + (cached > 0 ? cached : 0) : 1, &l->free);
 }
 
 static void resource(sf_limits *l, int which, const char *what)
@@ -127,7 +100,7 @@ void sf_limits_read(const char *root, sf_limits *l)
 	snprintf(path, sizeof path, "%s/proc/meminfo", root);
 	limit(l, 1024 * number_in(path, "MemTotal:"), "the machine's memory");
 	least(1024 * number_in(path, "MemAvailable:"), &l->free);
-	control_groups(l, root);
+	sf_cgroups(root, "memory", group, l);
 	if (*root)
 		return;
 	resource(l, RLIMIT_AS, "its address space (ulimit -v)");

@@ -23,6 +23,16 @@ holds "the checkpoint is named" "$(last whole)" stdout
 for f in config.ini log.jsonl; do
 	[ -s whole/$f ] && ok "whole/$f" || not_ok "whole/$f"
 done
+passes "--profile" sf train tiny -o profiled --set train.steps=200 --profile
+same "a profiled run gives the same checkpoint" "$(last whole)" "$(last profiled)"
+for word in "ms a step" "matrix product" optimiser "total .*100.0" "peak .*GFLOP/s"; do
+	grep -q "$word" stdout && ok "--profile shows '$word'" || not_ok "--profile shows '$word'"
+done
+passes "--profile --json" sf train tiny -o profiled --force --set train.steps=20 --profile --json --threads 1
+holds "steps are counted" '"steps": 20' stdout
+for key in seconds flops peak kinds calls bytes; do
+	grep -q "\"$key\"" stdout && ok "--json has $key" || not_ok "--json has $key"
+done
 passes "options after and before operands, = and space" \
 	sf train --set=train.steps=20 tiny --output short --quiet --threads=1
 [ "$(last short)" = short/checkpoint-00000020.safetensors ] && ok "--set train.steps=20" ||
