@@ -10,6 +10,7 @@
 #include <scorefield/graph.h>
 #include <scorefield/grid.h>
 #include <scorefield/io.h>
+#include <scorefield/latent.h>
 #include <scorefield/likelihood.h>
 #include <scorefield/metric.h>
 #include <scorefield/net.h>

@@ -17,9 +17,10 @@ floor() {
 	score | grid) echo 4 ;;
 	net) echo 5 ;;
 	objective | sampler) echo 6 ;;
-	metric | train) echo 7 ;;
-	verify) echo 8 ;;
-	cmd) echo 9 ;;
+	latent) echo 7 ;;
+	metric | train) echo 8 ;;
+	verify) echo 9 ;;
+	cmd) echo 10 ;;
 	*) echo "FAIL: folder src/$1 has no floor in tests/includes.sh" >&2; echo 99 ;;
 	esac
 }

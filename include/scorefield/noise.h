@@ -35,6 +35,7 @@ enum {
 	SF_NOISE_REFERENCE, /* training: which data a reference batch holds */
 	SF_NOISE_LABEL,   /* training: which samples lose their label */
 	SF_NOISE_AUGMENT, /* training: how images are transformed */
+	SF_NOISE_ENCODE,  /* unit normals of an encoder */
 	SF_NOISE_PRIOR = 4096, /* samplers: start */
 	SF_NOISE_STEP,    /* samplers: noise of a step */
 	SF_NOISE_CORRECT, /* samplers: noise of a corrector */

@@ -1,0 +1,1 @@
+SF_SOURCES += # filled as files come
