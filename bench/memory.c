@@ -19,11 +19,11 @@ static int child(sf_ctx *ctx, const char *model, int batch)
 
 	memset(&t, 0, sizeof t);
 	if (strcmp(model, "mlp") != 0) {
-		rc = images_file(ctx, 28, images, sizeof images);
+		rc = images_file(ctx, 28, 1, images, sizeof images);
 		snprintf(data, sizeof data, "npy:path=%s", images);
 	}
 	if (rc == 0)
-		rc = trial_open(ctx, data, net, batch, &t);
+		rc = trial_open(ctx, data, net, "float32", batch, &t);
 	for (i = 0; i < STEPS && rc == 0; i++)
 		rc = trial_step(&t);
 	if (rc < 0)

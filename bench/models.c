@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int images_file(sf_ctx *ctx, int size, char *path, size_t room)
+int images_file(sf_ctx *ctx, int size, int channels, char *path, size_t room)
 {
 	enum { RECORDS = 256 };
 	const char *dir = getenv("TMPDIR");
@@ -21,10 +21,11 @@ int images_file(sf_ctx *ctx, int size, char *path, size_t room)
 	snprintf(path, room, "%s/scorefield-bench-%ld-%d.npy", dir ? dir : "/tmp", (long)getpid(), size);
 	memset(&a, 0, sizeof a);
 	a.type = SF_U8;
-	a.rank = 3;
+	a.rank = channels > 1 ? 4 : 3;
 	a.dim[0] = RECORDS;
 	a.dim[1] = a.dim[2] = size;
-	a.size = (int64_t)RECORDS * size * size;
+	a.dim[3] = channels;
+	a.size = (int64_t)RECORDS * size * size * channels;
 	a.data = pixel = malloc((size_t)a.size);
 	if (!pixel)
 		return SF_ENOMEM;
@@ -43,22 +44,29 @@ static int set(sf_config *c, const char *key, const char *value)
 	return sf_config_set(c, line);
 }
 
-int trial_open(sf_ctx *ctx, const char *data, const char *net, int batch, trial *t)
+int trial_open(sf_ctx *ctx, const char *data, const char *net, const char *precision, int batch, trial *t)
 {
-	char number[20];
-	int rc;
+	char number[20], shards[20];
+	int n, rc;
 
 	memset(t, 0, sizeof *t);
 	snprintf(number, sizeof number, "%d", batch);
+	n = batch >= 16 ? 16 : 8;
+	/* each shard leaves a sum for every weight, which costs as much as some samples where a sample uses a weight once */
+	while (strncmp(net, "mlp", 3) == 0 && n > 1 && n * 32 > batch)
+		n /= 2;
+	snprintf(shards, sizeof shards, "%d", n);
 	rc = sf_config_new(ctx, &t->config);
 	if (rc == 0)
 		rc = set(t->config, "data.spec", data);
 	if (rc == 0)
 		rc = set(t->config, "net.spec", net);
 	if (rc == 0)
+		rc = set(t->config, "model.precision", precision);
+	if (rc == 0)
 		rc = set(t->config, "train.batch", number);
 	if (rc == 0)
-		rc = set(t->config, "train.shards", batch >= 16 ? "16" : "8");
+		rc = set(t->config, "train.shards", shards);
 	if (rc == 0)
 		rc = set(t->config, "train.steps", "1000000000");
 	if (rc == 0)
@@ -107,7 +115,7 @@ int trial_sampling(trial *t, int batch)
 		return SF_ENOMEM;
 	for (i = 0; i < batch; i++)
 		t->t[i] = .5;
-	return sf_model_score(&s->model, SF_F32, sf_trainer_state(t->trainer)->param, 0, &t->score);
+	return sf_model_score(&s->model, s->type, sf_trainer_state(t->trainer)->param, 0, &t->score);
 }
 
 int trial_evaluate(void *state)
@@ -132,7 +140,7 @@ static int model(bench *b, const char *name, const char *data, const char *net, 
 	snprintf(r.request, sizeof r.request, "%s-step %d", name, batch);
 	if (!bench_wants(b, &r) && (snprintf(r.what, sizeof r.what, "sampling, batch %d", batch), !bench_wants(b, &r)))
 		return 0;
-	rc = trial_open(b->ctx, data, net, batch, &t);
+	rc = trial_open(b->ctx, data, net, "float32", batch, &t);
 	snprintf(r.what, sizeof r.what, "training step, batch %d", batch);
 	r.flop = t.info.flops * batch;
 	if (rc == 0 && bench_wants(b, &r))
@@ -152,6 +160,40 @@ static int model(bench *b, const char *name, const char *data, const char *net, 
 	}
 	trial_close(&t);
 	return rc;
+}
+
+/* The same step in double precision, beside our own in single precision: the ratio is of speeds, at least 1/3. */
+static int in_double(bench *b, const char *name, const char *data, const char *net, int batch)
+{
+	double median[2];
+	trial t;
+	row r;
+	int i, rc = 0;
+
+	memset(&r, 0, sizeof r);
+	r.group = "float64";
+	r.items = batch;
+	r.unit = "samples";
+	snprintf(r.what, sizeof r.what, "%s step, batch %d, beside float32", name, batch);
+	if (!bench_wants(b, &r))
+		return 0;
+	for (i = 0; i < 2 && rc == 0; i++) {
+		rc = trial_open(b->ctx, data, net, i ? "float64" : "float32", batch, &t);
+		r.flop = t.info.flops * batch;
+		if (rc == 0)
+			rc = bench_row(b, &r, trial_step, &t);
+		if (rc == 0)
+			median[i] = b->rows[--b->n].ours;
+		trial_close(&t);
+	}
+	if (rc < 0) {
+		fprintf(stderr, "bench: %s: %s\n", r.what, sf_ctx_message(b->ctx));
+		b->failed = 1;
+		return rc;
+	}
+	r.ours = median[1];
+	r.theirs = median[0];
+	return bench_append(b, &r);
 }
 
 /* ---- the score of a mixture on many points ---- */
@@ -219,11 +261,18 @@ int bench_models(bench *b)
 
 	for (i = 0; i < 3; i++)
 		model(b, "mlp", "moons", "mlp:width=128,depth=3,embed=none", mlp[i], 1);
-	if (images_file(b->ctx, 28, images, sizeof images) < 0)
+	in_double(b, "mlp", "moons", "mlp:width=128,depth=3,embed=none", 512);
+	if (images_file(b->ctx, 28, 1, images, sizeof images) < 0)
 		return 1;
 	snprintf(data, sizeof data, "npy:path=%s", images);
 	for (i = 0; i < 2; i++)
 		model(b, "unet", data, UNET(14), unet[i], 1);
+	in_double(b, "unet", data, UNET(14), 32);
+	remove(images);
+	if (images_file(b->ctx, 32, 3, images, sizeof images) < 0)
+		return 1;
+	snprintf(data, sizeof data, "npy:path=%s", images);
+	model(b, "ddpmpp", data, "ddpmpp:blocks=4", 4, 0);
 	remove(images);
 	delta(b);
 	return b->failed;

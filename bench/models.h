@@ -18,13 +18,13 @@ typedef struct trial {
 	double *x, *t, *y;
 } trial;
 
-int trial_open(sf_ctx *ctx, const char *data, const char *net, int batch, trial *t);
+int trial_open(sf_ctx *ctx, const char *data, const char *net, const char *precision, int batch, trial *t);
 void trial_close(trial *t);
 int trial_step(void *state);
 int trial_sampling(trial *t, int batch); /* makes the score */
 int trial_evaluate(void *state);
 
 /* Writes square pictures to a temporary file; the caller removes it. */
-int images_file(sf_ctx *ctx, int size, char *path, size_t room);
+int images_file(sf_ctx *ctx, int size, int channels, char *path, size_t room);
 
 #endif

@@ -240,12 +240,18 @@ def make(words, layout):
     return None
 
 
-def seconds(f, n):
+def seconds(f, turns):
+    """Of one run, median over turns: as the other side's (timing.c), after its threads have fallen asleep."""
     out = []
-    for _ in range(n):
-        begin = time.perf_counter()
+    for _ in range(turns):
+        time.sleep(0.02)
         f()
-        out.append(time.perf_counter() - begin)
+        begin, n, t = time.perf_counter(), 0, 0.0
+        while n < 2000 and t < 0.04:
+            f()
+            n += 1
+            t = time.perf_counter() - begin
+        out.append(t / n)
     return statistics.median(out)
 
 

@@ -23,11 +23,11 @@ static int point(bench *b, int threads, int batch, int size)
 	snprintf(net, sizeof net, "unet:width=64,mult=1:2:2,blocks=2,attn=%d,attn-up=each,resample=conv", size / 2);
 	rc = sf_ctx_set_threads(b->ctx, threads);
 	if (rc == 0)
-		rc = images_file(b->ctx, size, images, sizeof images);
+		rc = images_file(b->ctx, size, 1, images, sizeof images);
 	snprintf(data, sizeof data, "npy:path=%s", images);
 	memset(&t, 0, sizeof t);
 	if (rc == 0)
-		rc = trial_open(b->ctx, data, net, batch, &t);
+		rc = trial_open(b->ctx, data, net, "float32", batch, &t);
 	r.flop = t.info.flops * batch;
 	if (rc == 0)
 		rc = bench_row(b, &r, trial_step, &t);

@@ -14,7 +14,8 @@
 #define X86 1
 #endif
 
-enum { TURNS = 200, CHAINS = 12 };
+enum { TURNS = 200, RUNS = 2000, CHAINS = 12 };
+static const double AT_LEAST = .04; /* seconds of a turn */
 
 double bench_now(void)
 {
@@ -169,18 +170,35 @@ int bench_append(bench *b, const row *r)
 	return 0;
 }
 
+/* Seconds of a run in this side's turn. The other side's threads spin for some milliseconds after its last loop: they are given
+ * time to fall asleep, and ours a run to wake up. */
+static double turn(work f, void *state, int *rc)
+{
+	const struct timespec settle = {0, 20000000};
+	double begin, t;
+	int n = 0;
+
+	nanosleep(&settle, NULL);
+	*rc = f(state);
+	begin = bench_now();
+	do {
+		if (*rc == 0)
+			*rc = f(state);
+		t = bench_now() - begin;
+	} while (*rc == 0 && ++n < RUNS && t < AT_LEAST);
+	return t / (n > 0 ? n : 1);
+}
+
 int bench_row(bench *b, row *r, work f, void *state)
 {
-	double mine[TURNS], yours[TURNS], begin = bench_now(), t;
+	double mine[TURNS], yours[TURNS], begin = bench_now();
 	int n = 0, m = 0, rc = f(state); /* caches, page tables, clock */
 
 	if (rc == 0 && b->peer && *r->request && isnan(peer_time(b->peer, r->request)))
 		r->request[0] = '\0';
-	while (rc == 0 && n < TURNS && (n < 3 || bench_now() - begin < 2 * b->seconds)) {
-		t = bench_now();
-		rc = f(state);
-		mine[n++] = bench_now() - t;
-		if (b->peer && *r->request)
+	while (rc == 0 && n < TURNS && (n < 5 || bench_now() - begin < 2 * b->seconds)) {
+		mine[n++] = turn(f, state, &rc);
+		if (rc == 0 && b->peer && *r->request)
 			yours[m++] = peer_time(b->peer, r->request);
 	}
 	if (rc < 0) {

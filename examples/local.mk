@@ -12,5 +12,7 @@ clean-local:
 .PHONY: clean-local
 # The tour that the README's first command runs; needs the program.
 EXTRA_DIST += %reldir%/demo.sh
+# Pixels beside latents (doc/latent.md); tests/cli/latent.sh runs it with a few steps.
+EXTRA_DIST += %reldir%/compare-latent.sh
 # The objectives side by side (doc/objectives.md); tests/cli/compare.sh runs it with a few steps.
 EXTRA_DIST += %reldir%/compare-objectives.sh

@@ -37,6 +37,7 @@ static const struct {
 	{"dsm:weight=edm,t=importance", LINEAR, 0, 0},
 	{"dsm:weight=min-snr,t=lognormal", LINEAR, 0, 0},
 	{"dsm:weight=g2,t=stratified", LINEAR | TWO, 0, 0},
+	{"dsm:weight=g2,t=normal", LINEAR | TWO, 0, 0},
 	{"dsm:weight=g2-sigma2,t=fixed,at=0.5", LINEAR | TWO, 0, 0},
 	{"local-dsm", LINEAR | TWO | NONLINEAR, 0, 0},
 	{"local-dsm:step=linearised", LINEAR | NONLINEAR, 0, 0},
@@ -60,7 +61,7 @@ static int fits(int o, int p, const char *param, int kinks)
 		return 0;
 	if (!(objectives[o].kinds & kind))
 		return 0;
-	if (!simple && !energy && kind != LINEAR && !(kind == TWO && strcmp(param, "mixed") == 0))
+	if (!simple && !energy && kind != LINEAR && !(kind == TWO && strncmp(param, "mixed", 5) == 0))
 		return 0;
 	if (objectives[o].energy == 1 && !energy)
 		return 0;
@@ -208,6 +209,8 @@ START_TEST(reasons) /* bounds and missing parts, with what was expected */
 		{"dsm:t=discrete", "subvp", "eps", "mlp", "continuous", SF_EUNSUP},
 		{"dsm:t=fixed,at=2", "vp", "eps", "mlp", "horizon", SF_ERANGE},
 		{"dsm:t=importance", "cld", "eps", "mlp", "sigma/alpha", SF_EUNSUP},
+		{"lcss:t=normal", "sech", "eps", "mlp", "t=normal", SF_EUNSUP},
+		{"lcss:stage=two,t=normal", "static", "eps", "mlp", "t=normal", SF_EUNSUP},
 		{"ism", "vp", "eps", "mlp:act=relu", "second derivative", SF_EUNSUP},
 		{"dsm", "vp", "energy", "mlp:act=relu", "energy", SF_EUNSUP},
 		{"fd-dsm", "vp", "eps", "mlp", "parametrisation energy", SF_EUNSUP},

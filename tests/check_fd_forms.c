@@ -174,8 +174,8 @@ static sf_var tanh_net(const void *st, sf_graph *g, const sf_net_io *io)
 	return sf_sub(g, sf_scale(g, sf_tanh(g, sf_scale(g, io->x, .8)), 1.5), io->x);
 }
 
-static const sf_net_class quartic_net = {{"quartic", "", "", 1, NULL, NULL, NULL}, NULL, cubic, NULL, 0, NULL};
-static const sf_net_class bend_net = {{"bend", "", "", 1, NULL, NULL, NULL}, NULL, tanh_net, NULL, 0, NULL};
+static const sf_net_class quartic_net = {{"quartic", "", "", 1, NULL, NULL, NULL}, NULL, cubic, NULL, 0, NULL, 0};
+static const sf_net_class bend_net = {{"bend", "", "", 1, NULL, NULL, NULL}, NULL, tanh_net, NULL, 0, NULL, 0};
 
 /* log p = -x^4/4 on x ~ N(0,1), by Gauss and Hermite's rule of four points, exact for degree 7; v = +-eps. */
 static double quartic(const char *name, double eps)

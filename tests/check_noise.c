@@ -96,6 +96,80 @@ START_TEST(normal_oracle)
 }
 END_TEST
 
+static float bits(uint32_t u)
+{
+	float x;
+
+	memcpy(&x, &u, sizeof x);
+	return x;
+}
+
+static uint32_t word_of(float x)
+{
+	uint32_t u;
+
+	memcpy(&u, &x, sizeof u);
+	return u;
+}
+
+static float uniform(uint32_t w)
+{
+	return (float)(int32_t)(w >> 8 | 1) * (1.0f / 16777216);
+}
+
+/* log u, u = 2^e (1 + f) with 1 + f from sqrt(1/2) on: Cephes, logf */
+static float cephes_log(float u)
+{
+	static const float p[] = {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
+		-1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f};
+	float f, e, z, y;
+	int k = 0, i;
+
+	for (f = u; f < bits(0x3f3504f3u); f *= 2)
+		k--;
+	e = (float)k;
+	f -= 1;
+	z = f * f;
+	for (i = 1, y = p[0]; i < 9; i++)
+		y = y * f + p[i];
+	y = f * z * y + e * -2.12194440e-4f - 0.5f * z;
+	return f + y + e * 0.693359375f;
+}
+
+/* The published numbers, operation by operation in single precision: Cephes logf, sinf, cosf on +-pi/4 */
+START_TEST(normal_bytes)
+{
+	enum { N = 40000 };
+	sf_ctx *ctx = ck_ctx();
+	uint32_t *w = malloc(N * sizeof *w);
+	float *z = malloc(N * sizeof *z);
+	int isa, i;
+
+	sf_noise_words(ctx, KEY, 1, 0, N, w);
+	for (isa = 0; isa < SF_ISA_COUNT; isa++) {
+		if (!sf_isa_usable(isa))
+			continue;
+		ctx->isa = isa;
+		sf_noise_normal(ctx, KEY, 1, 0, N, z);
+		for (i = 0; i < N; i += 2) {
+			const float radius = sqrtf(-2 * cephes_log(uniform(w[i]))), turn = uniform(w[i + 1]) * 4;
+			const float q = rintf(turn), r = (turn - q) * 1.57079632679f, t = r * r;
+			const float s = ((-1.9515295891e-4f * t + 8.3321608736e-3f) * t - 1.6666654611e-1f) * t * r + r;
+			const float c = ((2.443315711809948e-5f * t - 1.388731625493765e-3f) * t + 4.166664568298827e-2f) *
+			                        t * t - 0.5f * t + 1;
+			const float x[4] = {c, -s, -c, s}, y[4] = {s, c, -s, -c};
+			const int quarter = (int)q % 4;
+
+			must(word_of(z[i]) == word_of(radius * x[quarter]));
+			must(word_of(z[i + 1]) == word_of(radius * y[quarter]));
+		}
+	}
+	free(w);
+	free(z);
+	sf_ctx_free(ctx);
+}
+END_TEST
+
 /* Same bytes on all instruction sets and in both precisions. */
 START_TEST(one_stream)
 {
@@ -339,6 +413,7 @@ int main(void)
 	tcase_add_test(c, philox_known);
 	tcase_add_test(c, layout);
 	tcase_add_test(c, normal_oracle);
+	tcase_add_test(c, normal_bytes);
 	tcase_add_test(c, one_stream);
 	tcase_add_test(c, any_cut);
 	tcase_add_test(c, rows);

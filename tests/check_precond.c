@@ -272,7 +272,7 @@ START_TEST(choice)
 		assert_ok(ctx, sf_param_find(ctx, sf_param_names()[k], &kind));
 		ck_assert_int_eq(kind, k);
 	}
-	ck_assert_int_eq(k, SF_PARAM_EDM_IDDPM + 1);
+	ck_assert_int_eq(k, SF_PARAM_MIXED_LEARNED + 1);
 	ck_assert_int_eq(sf_param_find(ctx, "edm-vq", &k), SF_ENAME);
 	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "mean 'edm-v"));
 	sf_ctx_free(ctx);
@@ -293,6 +293,7 @@ START_TEST(refused)
 	           {"sech", "edm-vp", 0, 0, SF_EUNSUP, "nonlinear"},
 	           {"double-well", "edm-ve", 0, 0, SF_EUNSUP, "nonlinear"},
 	           {"static", "edm-iddpm", 0, 0, SF_EUNSUP, "nonlinear"},
+	           {"sech", "mixed-learned", 0, 0, SF_EUNSUP, "nonlinear"},
 	           {"cld", "eps", SF_COND_VP_TIME, 0, SF_EUNSUP, "vp-time"},
 	           {"sech", "eps", SF_COND_VP_TIME, 0, SF_EUNSUP, "vp-time"},
 	           {"vp", "eps", SF_COND_LEVEL, 0, SF_EUNSUP, "set levels"},

@@ -15,6 +15,8 @@ static const int64_t F(gemm_sizes)[][3] = {
 	{150, 3, 20}, {135, 4, 9},  {99, 1, 30},
 	/* two tiles of about one height; rows of A turned, with and without a rest */
 	{27, 32, 11}, {18, 64, 5},  {23, 32, 9},  {40, 3, 37},  {48, 4, 16},  {70, 2, 300}, {20, 1, 8},
+	/* few terms; few columns beside whole vectors */
+	{21, 147, 4}, {18, 68, 1}, {9, 80, 3}, {35, 49, 40}, {17, 36, 300}, {20, 65, 5},
 };
 enum { F(GEMM_SIZES) = sizeof F(gemm_sizes) / sizeof *F(gemm_sizes) };
 

@@ -90,13 +90,26 @@ typedef struct bytes {
 	size_t n;
 } bytes;
 
-static void fill(const sf_node *node, sf_dtype type, int64_t n, void *to)
+/* Whether values of an input are rows of a table. */
+static int is_index(const sf_graph *g, sf_var v)
+{
+	int i;
+
+	for (i = 0; i < g->n; i++)
+		if (g->node[i].op == SF_OP_GATHER && g->node[i].in[1] == v)
+			return 1;
+	return 0;
+}
+
+static void fill(const sf_node *node, int index, sf_dtype type, int64_t n, void *to)
 {
 	int whole = strstr(node->name, "label") != NULL;
 	int64_t i;
 
 	for (i = 0; i < n; i++) {
-		double x = whole ? -1 : .2 + sin(1.3 * (double)i + (double)node->name[0] + 7 * (double)node->shape.size);
+		double x = index ? (double)(i % 3)
+		         : whole ? -1
+		                 : .2 + sin(1.3 * (double)i + (double)node->name[0] + 7 * (double)node->shape.size);
 
 		if (type == SF_F32)
 			((float *)to)[i] = (float)x;
@@ -148,7 +161,7 @@ static bytes run(const built *b, sf_dtype type, int threads, int64_t shards)
 		if (b->values)
 			fill_case(b->values, i, type, n, in[i]);
 		else
-			fill(node, type, n, in[i]);
+			fill(node, is_index(b->g, i), type, n, in[i]);
 		assert_ok(b->g->ctx, sf_plan_bind(plan, i, in[i]));
 	}
 	r.n = 0;

@@ -88,6 +88,36 @@ typedef struct sf_bound {
 SF_API int sf_likelihood_bound(sf_score *s, const sf_likelihood_run *run, int64_t times, const double *x,
                                sf_bound *out);
 
+/* ---- score models of latents (latent.h) ---- */
+/* Cross entropy of the law that each z (n,d) was drawn from with the score's prior, one draw's share of it:
+ *
+ *     int_e^T g^2/(2 scale^2) E|eps - eps_theta(z_t,t)|^2 dt + sf_cross_entropy_constant,    e = run->start or t_train
+ *
+ * by one time in each of `times` equal parts of a density close to that of g^2/scale^2 times what N(0,1) latents leave
+ * unexplained (1/scale: the ell of two blocks). value (n); se (n), may be NULL: standard error from pairs of neighbouring parts
+ * (NaN for one time), a little too large. Looks at n, first_sample, seed and start of `run`. SF_EUNSUP for nonlinear
+ * processes, SF_ERANGE, SF_EDIVERGED. */
+SF_API int sf_cross_entropy(sf_score *s, const sf_likelihood_run *run, int64_t times, const double *z, double *value,
+                            double *se);
+typedef struct sf_nelbo_terms {
+	double nelbo;          /* reconstruction - entropy + cross */
+	double reconstruction; /* -ln p(x|z) */
+	double entropy;        /* of q(.|x), closed form */
+	double cross, se;      /* see below; se: NaN by the ODE */
+} sf_nelbo_terms;
+/* The bound of -ln p(x) for each x (n,size) at one z ~ q(z|x), keyed by (seed, sample) (LSGM, eq 1; Vahdat, Kreis and Kautz 2021):
+ *
+ *     times > 0   cross = sf_cross_entropy of z
+ *     times = 0   cross = -log p(z) by sf_likelihood: solver, trace and probes of `run`
+ *
+ * The first is a bound whatever the score; the second is the density of the model that the ODE samples from, and takes the data of
+ * the latents to lie at time `start`. Of densities of network values x, or of probabilities (sf_vae_how.likelihood).
+ * latent (n,k,d): the ODE's end, may be NULL. SF_EMISMATCH where the score is not one of the pair's latents, and errors as above. */
+struct sf_vae;
+struct sf_coder;
+SF_API int sf_nelbo(const struct sf_vae *v, struct sf_coder *c, sf_score *s, const sf_likelihood_run *run, int64_t times,
+                    const double *x, sf_nelbo_terms *out, double *latent, sf_sample_report *report);
+
 /* The latent at w in [0,1] on the great circle from a to b (k,d each): (sin((1-w)q) a + sin(w q) b)/sin q, where q
  * is the angle between them in units of the prior's deviations; the straight line where they are parallel.
  * Independent normals stay normal of the same variance but for terms of order d^(-1/2). */

@@ -60,5 +60,22 @@ typedef struct sf_explained {
 SF_API int sf_metric_explained(sf_score *net, int models, sf_score *const *model, int64_t records, const double *x,
                                int64_t points, uint64_t seed, uint32_t level, double t, sf_explained *out);
 
+/* ---- distances between two sets of samples, x (n,d) and y (m,d) ---- */
+/* Sliced 2-Wasserstein distance, sqrt(mean over u of W_2^2(u.x, u.y)) over `directions` random unit vectors u keyed by (seed, index)
+ * (Rabin, Peyre, Delon, Bernot 2012); on a line W_2^2 is the integral of the squared difference of the quantiles. Not divided
+ * by d. SF_ERANGE, SF_EDIVERGED where a number is not finite, SF_ENOMEM. */
+SF_API int sf_metric_sliced(sf_ctx *ctx, int64_t n, const double *x, int64_t m, const double *y, int64_t d, int64_t directions,
+                            uint64_t seed, double *distance);
+/* Frechet distance of the normal laws with their means and covariances (divided by n - 1; Dowson and Landau 1982):
+ *     |m_x - m_y|^2 + tr(S_x + S_y - 2 (S_x S_y)^(1/2))
+ * It has a bias of the order of d/n upwards: compare equal numbers of samples. Errors as above. */
+SF_API int sf_metric_frechet(sf_ctx *ctx, int64_t n, const double *x, int64_t m, const double *y, int64_t d, double *distance);
+/* Features of images (h,w,c), at least 8x8: two layers of random 3x3 convolutions with rectifiers, 64 maps, each averaged over the
+ * four quarters of the image, 256 numbers. Filters are fixed (keyed by a constant), the first ones without a mean. Not trained on
+ * anything, so for no model's good; a Frechet distance of them is not comparable with the FID. f (n,256). SF_EUNSUP for what is no
+ * image. */
+enum { SF_FEATURES = 256 };
+SF_API int sf_metric_features(sf_ctx *ctx, int rank, const int64_t *dim, int64_t n, const double *x, double *f);
+
 SF_END
 #endif

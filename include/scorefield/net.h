@@ -21,7 +21,7 @@ typedef struct sf_net sf_net;
 
 typedef struct sf_net_io {
 	sf_var x;         /* per-sample, shape of the data: (d) or (h,w,c) */
-	sf_var cond;      /* per-sample scalar: what stands for the noise level (c_noise) */
+	sf_var cond;      /* per-sample scalar: what stands for the noise level (c_noise), or SF_NOVAR (none) */
 	sf_var label;     /* per-sample scalar, whole number (-1: none), or SF_NOVAR (none) */
 	int classes;      /* labels that the network has weights for; 0: none */
 	sf_var augment;   /* per-sample (augments): how the image was augmented, or SF_NOVAR (zeros) */
@@ -41,6 +41,7 @@ typedef struct sf_net_class {
 	int images; /* needs (h,w,c) */
 	/* 0 where the function has kinks, whose curvature second derivatives do not see; NULL: it has none */
 	int (*smooth)(const void *st);
+	int codec; /* half of an autoencoder: its result has another height and width than x, and it takes no noise level */
 } sf_net_class;
 
 /* A network from a spec string ("mlp:width=128,depth=3"); the caller frees it. */
@@ -48,6 +49,8 @@ SF_API int sf_net_new(sf_ctx *ctx, const char *spec, sf_net **net);
 SF_API void sf_net_free(sf_net *net);
 /* 0, or SF_EUNSUP with the reason and the shapes that would do. */
 SF_API int sf_net_accepts(const sf_net *net, int rank, const int64_t *dim);
+/* Whether it is half of an autoencoder (latent.h): another size than x, no noise level, no score. */
+SF_API int sf_net_codec(const sf_net *net);
 /* Whether second derivatives tell the whole truth (a rectifier's do not). */
 SF_API int sf_net_smooth(const sf_net *net);
 /* Appends F(x; cond), of the shape of x (last dimension out_channels if that is set); calling it twice
@@ -60,12 +63,12 @@ typedef struct sf_coef { /* of one time */
 	double alpha, sigma; /* sigma: the process's scale; alpha NaN unless it is linear with one block */
 } sf_coef;
 enum { SF_PARAM_EPS, SF_PARAM_SCORE, SF_PARAM_X0, SF_PARAM_V, SF_PARAM_EDM, SF_PARAM_MIXED, SF_PARAM_ENERGY,
-       SF_PARAM_SIGMA_SCORE, SF_PARAM_EDM_VP, SF_PARAM_EDM_VE, SF_PARAM_EDM_IDDPM };
+       SF_PARAM_SIGMA_SCORE, SF_PARAM_EDM_VP, SF_PARAM_EDM_VE, SF_PARAM_EDM_IDDPM, SF_PARAM_MIXED_LEARNED };
 /* What c_noise is made of, see sf_model_coef. */
 enum { SF_COND_AUTO, SF_COND_TIME, SF_COND_LOG4, SF_COND_LOG, SF_COND_LOG_HALF, SF_COND_LEVEL, SF_COND_VP_TIME };
 /* The names of all parametrisations above -> SF_PARAM_...; SF_ENAME with the nearest name. */
 SF_API int sf_param_find(sf_ctx *ctx, const char *name, int *kind);
-/* "eps", "score", "x0", "v", "edm", "mixed", "energy", "sigma-score", "edm-vp", "edm-ve", "edm-iddpm"; and "auto", "time",
+/* "eps", "score", "x0", "v", "edm", "mixed", "energy", "sigma-score", "edm-vp", "edm-ve", "edm-iddpm", "mixed-learned"; and "auto", "time",
  * "log4", "log", "log-half", "level", "vp-time": NULL-ended, index = kind. */
 SF_API const char *const *sf_param_names(void);
 SF_API const char *const *sf_cond_names(void);
@@ -80,13 +83,16 @@ SF_API const char *const *sf_cond_names(void);
  *     edm-vp, edm-iddpm  D = x^ - r F = x^ - r eps  e_x = 0         e_f = 1           c_in = 1/n
  *     edm-ve D = x^ + r F                           e_x = 0         e_f = -1          c_in = 1/alpha
  *     mixed  s = -x/n^2 - F/sigma                   e_x = sigma/n^2 e_f = 1           c_in = 1
+ *     mixed-learned  the two with shares that are learned       e_x, e_f, c_in as mixed
  *     energy eps = grad_x <x,F>, so that log p = -<x,F>/sigma + const                 c_in = 1
  *
  * (v: Salimans and Ho 2022, where n = 1; edm and its wrappers of the earlier models: Karras et al. 2022, table 1, for the level
  * r = sigma/alpha and the sample x^ = x/alpha; sigma-score: NCSN++ and NCSNv2, whose code divides the network's output by sigma,
  * Song et al. 2021; mixed: the score of unit normal data plus what the network adds, Vahdat et al. 2021, Dockhorn et al. 2022,
- * with n^2 the velocity's variance on two-block processes.) Two-block processes: eps, score, sigma-score, mixed, energy. Nonlinear
- * ones: eps, score, sigma-score, energy.
+ * with n^2 the velocity's variance on two-block processes; mixed-learned: eps = (1 - a) e_x x + a e_f F with a = sigmoid(logit), a
+ * trained logit for each channel, parameter "mix.logit", LSGM's form of the last: near the score of unit normal data from the
+ * start.) Two-block processes: eps, score, sigma-score, mixed, mixed-learned, energy. Nonlinear ones: eps, score, sigma-score,
+ * energy.
  *
  * c_noise (T the horizon; t stands for r where a process has no r: two blocks, nonlinear):
  *
@@ -120,6 +126,7 @@ typedef struct sf_model {
 	int augments;      /* augmentation labels that the network takes (9 for EDM's pipe); 0: none */
 	int cond;          /* SF_COND_... */
 	int64_t levels;    /* of SF_COND_LEVEL; 0: see sf_param_coef */
+	double mix;        /* mixed-learned: the logit that training starts from; 0 stands for LSGM's -3 */
 	sf_dtype type;     /* what it is trained in: bounds how small a perturbation may be */
 } sf_model;
 /* 0, or why the parts do not fit: process and parametrisation, sigma_data > 0, conditioning and levels, the network takes the

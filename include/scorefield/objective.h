@@ -28,6 +28,9 @@
  *     stratified  the batch shares one u: t_i = U^{-1}(frac(u + i/batch))             Kingma et al. 2021
  *     importance  q(t) ~ g^2/sigma^2 = -d(log-SNR)/dt, so log-SNR is uniform; the weight is divided by
  *                 q(t) (T - t_train), which leaves the expected loss as it was           Song et al. 2021b
+ *     normal      q(t) ~ w(t) m(t), m = E|z - E[z|x_t]|^2 a dimension for data N(0,1), for any weight and linear process: of
+ *                 such data, which latent variables are close to, the loss at the score is expected to be the same at every t;
+ *                 the weight is divided as above (sigma-p2 counts as sigma2)            Vahdat et al. 2021
  *     lognormal   ln r ~ N(p-mean, p-std^2), clamped to the range; part of the objective  Karras et al. 2022
  *     discrete    level i of N, uniform, at i T/(N-1), for processes with levels: with DSM the losses of SMLD (ve) and
  *                 DDPM (ddpm); the weights are those of the level               Song et al. 2021, appendix B
@@ -65,6 +68,7 @@ typedef struct sf_draw {
 	double *t;          /* (n) */
 	sf_coef *coef;      /* (n) */
 	double *weight;     /* (n) w of the head comment */
+	double *ratio;      /* (n) what of it is 1/(q(t) (T - t_train)), for a second weighting at the same times; may be NULL */
 	double *xt;         /* (n,k,size): x_t, the network's input before c_in */
 	double *z;          /* (n,size): the noise the loss pairs with the score */
 	double *extra[SF_OBJECTIVE_EXTRA]; /* (n) each: what a member asks for beyond that; may be NULL
@@ -120,6 +124,9 @@ SF_API int64_t sf_objective_reference(const sf_objective *o); /* 0: none */
 /* Appends inputs and loss. `train`: dropout on. */
 SF_API int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train,
                               sf_loss *out);
+/* The same at a point that the graph has: `at` (x, and position where there are two blocks) takes the inputs' place. */
+SF_API int sf_objective_build_at(const sf_objective *o, const sf_model *m, sf_graph *g, int train, const sf_model_vars *at,
+                                 sf_loss *out);
 /* Draws everything for a batch. What sample i gets depends only on (seed, step, first + i, x0[i]), for stratified
  * times on `batch`, and with a reference batch on that. */
 SF_API int sf_objective_draw(const sf_objective *o, const sf_model *m, const sf_draw *d);
@@ -128,12 +135,31 @@ SF_API int sf_objective_draw_at(const sf_objective *o, const sf_model *m, const 
 /* The weight w(t) for a perturbation sigma_p (the process's sigma unless the objective has its own). */
 SF_API double sf_objective_weight(const sf_objective *o, const sf_model *m, double t, double sigma_p);
 /* The time of training sample `index` of `batch` in a step, and in *ratio (may be NULL) what its weight is multiplied by:
- * (1/(T - t_train))/q(t), 1 unless t = importance. */
+ * (1/(T - t_train))/q(t), 1 unless t is importance or normal. For many times sf_objective_draw is faster: t=normal makes its
+ * table in each call. */
 SF_API double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed, uint32_t step,
                                 uint64_t index, int64_t batch, double *ratio);
 
 /* ---- a batch: loss and gradient planned, with every array between data and result ---- */
 typedef struct sf_batch sf_batch;
+/* Losses of another kind around the objective's (src/latent): several draws and losses, data that are not what is perturbed. */
+enum { SF_BATCH_DRAWS = 2, SF_BATCH_SCALARS = 8, SF_BATCH_VALUES = 4 };
+typedef struct sf_batch_made {
+	int draws;
+	sf_loss draw[SF_BATCH_DRAWS]; /* of each draw the inputs to fill: v.x and v.position take its xt */
+	sf_var data;                  /* the input of a record's numbers; SF_NOVAR: they are the draw's x0 */
+	sf_var scalar[SF_BATCH_SCALARS]; /* further per-sample scalar inputs, or SF_NOVAR */
+	sf_var value[SF_BATCH_VALUES];   /* per-sample scalars whose means are told, or SF_NOVAR; the first is the loss */
+	sf_var *grad; /* one a parameter, SF_NOVAR where it is not trained; from sf_batch_grads, freed with the batch */
+} sf_batch_made;
+typedef struct sf_batch_kind {
+	const void *user;
+	int64_t data; /* numbers of a record */
+	int order;    /* of the graph */
+	int (*build)(const void *user, sf_graph *g, int train, sf_batch_made *out);
+	/* Draws everything, into the arrays of `d` (their x0 is zeros) and scalar[i] (n). */
+	int (*draw)(const void *user, const sf_draw *d, double *const *scalar);
+} sf_batch_kind;
 /* For n samples in `shards` parts (see sf_run), in the model's type. Objective and model (copied) must outlive it. Nothing is allocated
  * afterwards. */
 SF_API int sf_batch_new(const sf_objective *o, const sf_model *m, int64_t n, int64_t shards, int train, sf_batch **b);
@@ -144,6 +170,7 @@ typedef struct sf_batch_how {
 	int64_t parts;     /* 0 or 1: whole; at most one a shard */
 	int train;         /* dropout on */
 	int recompute;     /* sf_graph_recompute */
+	const sf_batch_kind *kind; /* NULL: the objective's loss, all parameters differentiated. Outlives the batch */
 } sf_batch_how;
 /* Graph and layout, which can be described, then the memory: sf_batch_new is both, in one part. */
 SF_API int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *how, sf_batch **b);
@@ -158,6 +185,8 @@ SF_API double sf_batch_bytes(const sf_batch *b);
 /* Its arrays. The caller fills x0 (and label, ref) through sf_batch_data, and seed and step; then draws. n may be lowered where
  * there is one part. */
 SF_API sf_draw *sf_batch_draw(sf_batch *b);
+/* Draws times and noise of the part: sf_objective_draw, or what the kind does. */
+SF_API int sf_batch_prepare(sf_batch *b);
 /* Rows of data: the part's n, or the step's reference batch, at least n; labels (-1 to begin with). Row i is sample i of the part,
  * of a reference batch the step's. */
 SF_API int64_t sf_batch_data(const sf_batch *b, double **x, double **label);
@@ -168,8 +197,14 @@ SF_API int sf_batch_run(sf_batch *b, const void *params, double *loss);
 /* In the model's type: the losses of the last run (n), and after the last part the gradient of their sum over the step (flat, in the
  * parameters' layout). */
 SF_API const void *sf_batch_losses(const sf_batch *b);
+/* Mean over the step's parts so far of a kind's value i; NaN where it has none. */
+SF_API double sf_batch_value(const sf_batch *b, int i);
 SF_API void *sf_batch_gradient(const sf_batch *b);
 SF_API const sf_graph *sf_batch_graph(const sf_batch *b);
+/* For builders: room for one gradient a parameter, all SF_NOVAR, in *grad; then d loss/d parameter of those from `first` up to `end`
+ * into it, and by the n variables `also` (at most 4) into also_out. */
+SF_API int sf_batch_grads(sf_graph *g, sf_var **grad);
+SF_API int sf_batch_grad(sf_graph *g, sf_var loss, int first, int end, sf_var *grad, int n, const sf_var *also, sf_var *also_out);
 /* From now on runs add to *into, as those of a plan do (graph.h); NULL: no longer. Of an open batch. */
 SF_API int sf_batch_profile(sf_batch *b, sf_profile *into);
 SF_API void sf_batch_describe(const sf_batch *b, sf_plan_info *info);

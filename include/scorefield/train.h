@@ -4,6 +4,7 @@
 #define SCOREFIELD_TRAIN_H
 
 #include <scorefield/data.h>
+#include <scorefield/latent.h>
 #include <scorefield/objective.h>
 #include <scorefield/sampler.h>
 
@@ -50,7 +51,11 @@ typedef struct sf_setup { /* NULL or zero until opened; owned */
 	sf_grid *grid;        /* NULL: the sampler's own */
 	sf_model model;
 	sf_dtype type;
-	int64_t params; /* trainable numbers */
+	int64_t params; /* trainable numbers, with those of the pair below */
+	/* Where [vae] encoder is set, `model` is of latents (rank, dim, size), while info and view are of the data; NULL and 0 otherwise. */
+	sf_vae *vae;
+	int64_t pair;             /* where the encoder's and decoder's numbers begin in a flat buffer of weights */
+	struct sf_latent *latent; /* the losses, with SF_SETUP_OBJECTIVE */
 } sf_setup;
 /* needs: bits. Without SF_SETUP_DATA the data's shape and scaling come from the checkpoint's metadata; without a
  * checkpoint (NULL) the data are opened whatever `needs` says, but with SF_SETUP_SHAPE [data] shape stands in for them
@@ -65,6 +70,9 @@ SF_API void sf_setup_pixels(const sf_setup *s, int64_t count, const double *x, u
 /* ---- checkpoints: safetensors; tensors "param.*", "ema.*", "adam.m.*", "adam.v.*" by parameter name, further averages
  * "ema1.*", "ema2.*", ...; the metadata "ema" names the averages in that order ---- */
 enum { SF_AVERAGES = 8 }; /* at most */
+/* Per sample, in nats: -log p(x|z); the latents' divergence from the prior, KL(q||N(0,1)) or CE(q,p) - H(q); the prior's objective. The
+ * first two together bound -log p(x). */
+enum { SF_TERM_RECONSTRUCTION, SF_TERM_KL, SF_TERM_PRIOR, SF_TERMS };
 typedef struct sf_state { /* flat buffers in the layout of the graph's parameters, element type `type` */
 	sf_dtype type;
 	int64_t total;
@@ -75,6 +83,10 @@ typedef struct sf_state { /* flat buffers in the layout of the graph's parameter
 	double loss_sum;   /* of the steps since the last line of the log, */
 	int64_t loss_n;    /* and their number, */
 	int64_t nonfinite; /* and of numbers in the gradient that were replaced */
+	struct {
+		double sum;
+		int64_t n;
+	} term[SF_TERMS];  /* the same of what the loss of a run with latents consists of */
 } sf_state;
 /* All four buffers, zero, and one average. sf_state_averages makes room for n. */
 SF_API int sf_state_new(sf_ctx *ctx, sf_dtype type, int64_t total, sf_state *st);
@@ -93,6 +105,14 @@ SF_API int sf_setup_weights(const sf_setup *s, const char *path, int raw, void *
 /* The same by name: NULL for the first average, "raw", or an average's rate (half-life with ema-ramp=edm) as the metadata
  * have it; SF_ENAME with those that are there. */
 SF_API int sf_setup_weights_of(const sf_setup *s, const char *path, const char *name, void **params);
+/* With latents the buffer holds the score model's numbers, then from s->pair on the encoder's and decoder's, and a checkpoint says
+ * which these were ("vae-hash" of the first average, "vae-hash1", ... of further ones, "vae-hash-raw"): SF_EMISMATCH where the file
+ * holds others. This puts the encoder and decoder of another checkpoint (its average `name`, as above) in their place: SF_EMISMATCH
+ * where they are not of the same networks, or not those that `prior`, the checkpoint that the rest of `params` came from, was
+ * trained for. */
+SF_API int sf_setup_pair(const sf_setup *s, const char *prior, const char *path, const char *name, void *params);
+/* The parameters of such a buffer in their order, declared in a graph. */
+SF_API int sf_setup_layout(const sf_setup *s, sf_graph *g);
 SF_API void sf_setup_free_weights(void *params);
 /* The newest checkpoint ("checkpoint-STEP.safetensors") of a run directory, or `path` itself where it is a file.
  * SF_EIO where there is none. step may be NULL. */
@@ -121,9 +141,11 @@ SF_API void sf_memory_print(const sf_memory *m, char *text, size_t size);
 typedef struct sf_trainer sf_trainer;
 typedef struct sf_progress {
 	int64_t step, steps;
-	double loss;           /* of the last step; may be negative (LCSS) */
+	double loss;           /* of the last step; may be negative (LCSS). With latents the bound on -log p(x), in phase frozen the prior's loss */
 	double average;        /* exponential moving average, for the eye */
 	double images_per_second, seconds, eta;
+	double term[SF_TERMS]; /* of the last step; NaN where it has none */
+	const char *phase;     /* "pretrain", "joint" or "frozen"; NULL without latents */
 	const char *checkpoint, *samples; /* files written after this step; NULL where none was */
 } sf_progress;
 /* dir: the run directory, made here with config.ini, log.jsonl and the rest; NULL writes no files. resume: continue from

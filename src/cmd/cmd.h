@@ -112,7 +112,7 @@ json_t *json_number(double v); /* null where JSON has no such number */
 /* ---- commands ---- */
 extern const command train_command, sample_command, plot_command, list_command, inspect_command,
 	data_command, bench_command, verify_command, variance_command, evaluate_command, likelihood_command, fit_command, compare_command,
-	ems_command, orders_command, import_command, export_command;
+	ems_command, orders_command, import_command, export_command, latent_command, distance_command;
 
 /* combinations.c: `list combinations [OBJECTIVE]` */
 int list_combinations(sf_ctx *ctx, const common *opts, const char *objective);

@@ -286,14 +286,17 @@ static int measure(const setting *s, sf_score *net, int64_t row, table *t, const
 
 static int open_network(sf_ctx *ctx, const struct opts *o, const char *path, int with_data, model *m)
 {
-	model_request want = {NULL, NULL, NULL, 0, 0, 0, NULL, 0, 1};
+	model_request want = {0};
 	int rc;
 
+	want.no_sampler = 1;
 	want.path = path;
 	want.raw = o->raw;
 	want.ema = o->ema;
 	want.with_data = with_data;
 	rc = model_open(ctx, &o->common, &want, m);
+	if (rc == 0)
+		rc = model_of_data(m, "compare");
 	if (rc == 0 && m->setup.model.classes > 0)
 		rc = fail(STATUS_INPUT, "the network is conditional: models are of the data of all classes together");
 	return rc;

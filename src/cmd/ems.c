@@ -134,7 +134,9 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)
 		return rc;
-	rc = estimate(ctx, o, &m);
+	rc = model_of_data(&m, "ems");
+	if (rc == 0)
+		rc = estimate(ctx, o, &m);
 	model_close(&m);
 	return rc;
 }

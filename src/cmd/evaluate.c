@@ -59,20 +59,23 @@ static int open_view(sf_ctx *ctx, const struct opts *o, const model *m, sf_data 
 
 static int measure(sf_ctx *ctx, const struct opts *o, const char *path, result *r)
 {
-	model_request want = {NULL, NULL, NULL, 0, 0, 0, NULL, 0, 1};
+	model_request want = {0};
 	double lo = o->range.n == 2 ? o->range.v[0] : nan(""), hi = o->range.n == 2 ? o->range.v[1] : nan("");
 	sf_data *data = NULL;
 	sf_view view;
 	model m;
 	int rc;
 
+	want.no_sampler = 1;
 	want.path = path;
 	want.raw = o->raw;
 	want.ema = o->ema;
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)
 		return rc;
-	rc = open_view(ctx, o, &m, &data, &view);
+	rc = model_of_data(&m, "evaluate");
+	if (rc == 0)
+		rc = open_view(ctx, o, &m, &data, &view);
 	if (rc == 0)
 		rc = sf_metric_levels(m.setup.process, lo, hi, o->times, r->level);
 	if (rc == 0)

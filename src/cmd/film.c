@@ -1,7 +1,8 @@
 /* film.c: the states of a run, step by step, as an array or as a strip of pictures.
  *
  * States are brought to the data's deviation for pictures, x_t std/sqrt(alpha^2 std^2 + sigma^2), so that noise of any level
- * is seen as noise, whatever the process. Of two blocks the positions.
+ * is seen as noise, whatever the process. Of two blocks the positions. States of latents are decoded for pictures; arrays hold
+ * them as they are.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/film.h"
 #include "cmd/image.h"
@@ -69,7 +70,7 @@ int film_add(film *f, double t, const double *x)
 double film_scale(const film *f, double t)
 {
 	const sf_process *p = f->m->setup.process;
-	double std = f->m->setup.view.std, phi[4], cov[4];
+	double std = f->m->coder ? 1 : f->m->setup.view.std, phi[4], cov[4]; /* latents are about N(0,1) */
 
 	if (!sf_process_linear(p) || isnan(t) || t <= 0 || !(std > 0))
 		return 1;
@@ -80,19 +81,23 @@ double film_scale(const film *f, double t)
 
 int film_strip(sf_ctx *ctx, const film *f, const char *path, int64_t cols, int64_t zoom)
 {
-	const int64_t *dim = f->m->setup.model.dim;
 	const sf_data_info *info = &f->m->setup.info;
-	int64_t i, j, k, frame;
-	double *tile;
-	int rc;
+	int64_t i, j, k, frame, wide = info->size > f->size ? info->size : f->size;
+	double *tile, *picture;
+	int rc = 0;
 
 	if (cols <= 0)
 		cols = COLUMNS;
 	if (cols > f->frames)
 		cols = f->frames;
-	tile = malloc((size_t)(f->n * cols * f->size) * sizeof *tile);
-	if (!tile)
+	tile = malloc((size_t)(f->n * cols * wide) * sizeof *tile);
+	picture = f->m->coder ? malloc((size_t)(f->n * cols * wide) * sizeof *picture) : tile;
+	if (!tile || !picture) {
+		free(tile);
+		if (picture != tile)
+			free(picture);
 		return fail(STATUS_INPUT, "%s: out of memory", path);
+	}
 	for (j = 0; j < cols; j++) {
 		frame = cols > 1 ? j * (f->frames - 1) / (cols - 1) : f->frames - 1;
 		for (i = 0; i < f->n; i++)
@@ -100,8 +105,14 @@ int film_strip(sf_ctx *ctx, const film *f, const char *path, int64_t cols, int64
 				tile[(i * cols + j) * f->size + k] =
 					f->x[(frame * f->n + i) * f->size + k] / film_scale(f, f->t[frame]);
 	}
-	model_unscale(f->m, f->n * cols * f->size, tile);
-	rc = image_grid(ctx, path, f->n * cols, dim, tile, info->lo, info->hi, cols, zoom);
+	if (f->m->coder)
+		rc = sf_coder_decode(f->m->coder, f->n * cols, tile, picture);
+	if (rc == 0) {
+		model_unscale(f->m, f->n * cols * info->size, picture);
+		rc = image_grid(ctx, path, f->n * cols, info->dim, picture, info->lo, info->hi, cols, zoom);
+	}
+	if (picture != tile)
+		free(picture);
 	free(tile);
 	return rc;
 }
@@ -112,7 +123,7 @@ int film_check(const model *m, const char *path)
 		return 0;
 	if (!ends_in(path, ".png"))
 		return fail(STATUS_INPUT, "trajectory '%s': expected a name that ends in .png, .npy or .npz", path);
-	if (!is_image(m->setup.model.rank, m->setup.model.dim))
+	if (!is_image(m->setup.info.rank, m->setup.info.dim))
 		return fail(STATUS_INPUT, "trajectory '%s': the samples are not images; use .npy, .npz or scorefield plot "
 		            "trajectories", path);
 	return 0;
@@ -132,17 +143,18 @@ static int write_arrays(sf_ctx *ctx, const film *f, const char *path)
 	times.rank = 1;
 	times.dim[0] = times.size = f->frames;
 	times.data = f->t;
-	samples_shape(f->m, f->n, &a);
-	memmove(a.dim + 1, a.dim, (size_t)a.rank * sizeof *a.dim);
-	a.rank++;
+	memset(&a, 0, sizeof a);
+	a.rank = f->m->setup.model.rank + 2;
 	a.dim[0] = f->frames;
-	a.size *= f->frames;
+	a.dim[1] = f->n;
+	memcpy(a.dim + 2, f->m->setup.model.dim, (size_t)f->m->setup.model.rank * sizeof *a.dim);
+	a.size = f->frames * f->n * f->size;
 	a.type = SF_FLOAT32;
 	a.data = v = malloc((size_t)a.size * sizeof *v);
 	if (!v)
 		return fail(STATUS_INPUT, "%s: out of memory", path);
 	for (i = 0; i < a.size; i++)
-		v[i] = (float)(f->m->setup.view.scale * f->x[i] + f->m->setup.view.shift);
+		v[i] = (float)(f->m->coder ? f->x[i] : f->m->setup.view.scale * f->x[i] + f->m->setup.view.shift);
 	arrays[0] = &a;
 	arrays[1] = &times;
 	rc = ends_in(path, ".npz") ? sf_npz_write(ctx, path, 2, names, arrays) : sf_npy_write(ctx, path, &a);

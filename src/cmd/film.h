@@ -20,7 +20,8 @@ int film_add(film *f, double t, const double *x);
 double film_scale(const film *f, double t);
 /* Images: a row per sample, `cols` evenly chosen frames from noise to data, each divided by its scale. */
 int film_strip(sf_ctx *ctx, const film *f, const char *path, int64_t cols, int64_t zoom);
-/* FILE.npy (frames, n, shape) float32 on the scale of the stored data; FILE.npz with the times too; FILE.png the strip. */
+/* FILE.npy (frames, n, shape) float32 on the scale of the stored data, or latents as they are; FILE.npz with the times too; FILE.png
+ * the strip. */
 int film_write(sf_ctx *ctx, const film *f, const char *path, int64_t cols, int64_t zoom);
 /* Refuses a name that film_write could not serve. */
 int film_check(const model *m, const char *path);

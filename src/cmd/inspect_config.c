@@ -90,6 +90,9 @@ static void print_one(const sf_config *c, const sf_setup *s, const cost *need)
 
 	out("data        %s%s%s\n", get(c, "data.spec"), *shape ? ", " : "", shape);
 	out("net         %s\n", sf_spec(s->net));
+	if (s->vae)
+		out("latents     %lld numbers, %s, %s\n", (long long)s->model.size, sf_vae_made(s->vae)->encoder,
+		    sf_vae_made(s->vae)->decoder);
 	out("process     %s\n", sf_spec(s->process));
 	out("objective   %s\n", sf_spec(s->objective));
 	out("parameters  %s", grouped(need->parameters, a));

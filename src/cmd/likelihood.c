@@ -3,8 +3,11 @@
  *
  * The density is that of the stored values: nll = -log p(x) + d ln scale for network values x = (v - shift)/scale.
  * Records of a generator begin where training does not come; pass p of record i has noise of its own.
+ *
+ * Models of latents: the bound reconstruction - entropy + cross entropy, with the latter by the flow of the latents, or as the
+ * integral over times that training lessens. Decoders of grey levels give probabilities, whose nll has no d ln scale.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "cmd/latent.h"
+#include "cmd/states.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,8 +18,9 @@ enum { AUTO, EXACT, HUTCHINSON, NONE };
 enum { CHUNK = 256, MODEST = 16 /* dimensions up to which auto takes the exact trace */, PASSES = 255, PARTS = 4 };
 static const int64_t unseen = INT64_C(1) << 40; /* first record of a generator */
 static const char *const methods[] = {"flow", "elbo"};
-static const char *const parts[2][PARTS] = {{"logp", "prior", "divergence", "velocity"},
-                                            {"logp", "prior", "diffusion", "reconstruction"}};
+static const char *const parts[3][PARTS] = {{"logp", "prior", "divergence", "velocity"},
+                                            {"logp", "prior", "diffusion", "reconstruction"},
+                                            {"logp", "reconstruction", "entropy", "cross"}};
 
 struct opts {
 	common common;
@@ -33,8 +37,8 @@ static const option options[] = {
 	OPTION(0, "I", "first", "first record", SF_OPT_INT, AT(first), "0", 0, 1e9),
 	OPTION(0, "P", "passes", "passes over the records, each with noise of its own, averaged record by record",
 	       SF_OPT_INT, AT(passes), "1", 1, PASSES),
-	CHOICE(0, "bound", "the density of the probability-flow ODE, or the variational bound", AT(bound), "flow",
-	       "flow|elbo"),
+	CHOICE(0, "bound", "the density of the probability-flow ODE, or the variational bound; of models of latents the bound with the "
+	       "ODE's density of the latents, or with their cross entropy", AT(bound), "flow", "flow|elbo"),
 	CHOICE(0, "trace", "flow: the divergence; auto is exact up to 16 dimensions; none: latents alone", AT(trace), "auto",
 	       "auto|exact|hutchinson|none"),
 	OPTION(0, "K", "probes", "hutchinson: probes a record", SF_OPT_INT, AT(probes), "1", 1, 1e6),
@@ -57,6 +61,7 @@ typedef struct work {
 	sf_data *data;
 	sf_view view;
 	int64_t n, d, states; /* records, their numbers, numbers of a whole state */
+	int levels;           /* the nll is that of grey levels, not of a density */
 	double (*value)[PARTS]; /* (n) sums over passes */
 	double *exact;          /* (n) -log of the data's own density, or NULL */
 	double *latent;         /* (n,states) or NULL */
@@ -82,8 +87,7 @@ static int observe(void *user, int64_t step, double t, int64_t n, const double *
 static int open_data(work *w)
 {
 	const char *spec = w->o->data ? w->o->data : sf_config_get(w->m.config, "data.spec");
-	const sf_model *m = &w->m.setup.model;
-	const sf_data_info *info;
+	const sf_data_info *m = &w->m.setup.info, *info;
 	int i, same, rc = sf_data_new(w->ctx, spec, &w->data);
 
 	if (rc < 0)
@@ -100,7 +104,8 @@ static int open_data(work *w)
 	w->view.data = w->data;
 	w->view.seed = (uint64_t)(w->o->common.seed >= 0 ? w->o->common.seed : 0);
 	w->d = m->size;
-	w->states = w->d * sf_process_blocks(w->m.setup.process);
+	w->states = w->m.setup.model.size * sf_process_blocks(w->m.setup.process);
+	w->levels = w->m.coder && sf_vae_made(w->m.setup.vae)->likelihood != SF_VAE_GAUSSIAN;
 	w->n = w->o->n > 0 ? w->o->n : 256;
 	if (info->n && w->o->first >= info->n)
 		return fail(STATUS_INPUT, "likelihood: --first %lld: the data have %lld records", (long long)w->o->first,
@@ -151,7 +156,7 @@ static void ask_for(work *w, int64_t from, int64_t pass, int64_t count, sf_likel
 	run->solver = o->solver;
 	run->start = o->start;
 	run->trace = o->trace == NONE ? SF_TRACE_NONE
-	             : o->trace == EXACT || (o->trace == AUTO && w->d <= MODEST) ? SF_TRACE_EXACT : random[o->probe];
+	             : o->trace == EXACT || (o->trace == AUTO && w->m.setup.model.size <= MODEST) ? SF_TRACE_EXACT : random[o->probe];
 	run->probes = o->probes;
 	run->observe = observe;
 	run->user = w;
@@ -162,23 +167,38 @@ static int measure_some(work *w, int64_t from, int64_t pass, int64_t count, doub
 {
 	sf_sample_report report = {0};
 	sf_likelihood_run run;
+	sf_nelbo_terms nelbo[CHUNK];
 	sf_bound bound[CHUNK];
 	sf_logp logp[CHUNK];
 	int label[CHUNK], rc = 0;
 	int64_t i;
 
-	for (i = 0; i < count; i++)
-		sf_view_spread(&w->view, record(w, from + i), (uint32_t)pass, x + i * w->d, &label[i]);
+	for (i = 0; i < count; i++) {
+		if (w->levels)
+			sf_view_read(&w->view, record(w, from + i), x + i * w->d, &label[i]);
+		else
+			sf_view_spread(&w->view, record(w, from + i), (uint32_t)pass, x + i * w->d, &label[i]);
+	}
 	if (w->m.setup.model.classes > 0)
 		rc = sf_model_score_labels(w->m.score, count, label);
 	ask_for(w, from, pass, count, &run);
-	if (rc == 0 && w->o->bound == ELBO)
+	if (rc == 0 && w->m.coder)
+		rc = sf_nelbo(w->m.setup.vae, w->m.coder, w->m.score, &run, w->o->bound == ELBO ? w->o->times : 0, x, nelbo,
+		              w->latent ? w->latent + from * w->states : NULL, &report);
+	else if (rc == 0 && w->o->bound == ELBO)
 		rc = sf_likelihood_bound(w->m.score, &run, w->o->times, x, bound);
 	else if (rc == 0)
 		rc = sf_likelihood(w->m.score, &run, x, logp, w->latent ? w->latent + from * w->states : NULL, &report);
 	for (i = 0; rc == 0 && i < count; i++) {
 		double *v = w->value[from + i];
 
+		if (w->m.coder) {
+			v[0] -= nelbo[i].nelbo;
+			v[1] += nelbo[i].reconstruction;
+			v[2] += nelbo[i].entropy;
+			v[3] += nelbo[i].cross;
+			continue;
+		}
 		v[0] += w->o->bound == ELBO ? bound[i].logp : logp[i].logp;
 		v[1] += w->o->bound == ELBO ? bound[i].prior : logp[i].prior;
 		v[2] += w->o->bound == ELBO ? bound[i].diffusion : logp[i].divergence;
@@ -210,7 +230,7 @@ static int measure(work *w)
 		}
 	progress_clear(&w->line);
 	if (w->o->bound == ELBO)
-		w->nfe = (double)(w->o->times + w->o->times / 8 + 1);
+		w->nfe = (double)(w->m.coder ? w->o->times : w->o->times + w->o->times / 8 + 1);
 	for (i = 0; rc == 0 && i < w->n; i++)
 		for (k = 0; k < PARTS; k++)
 			w->value[i][k] /= (double)w->o->passes;
@@ -223,12 +243,12 @@ static int measure(work *w)
 /* nll of record i in units of the stored values */
 static double nll(const work *w, int64_t i)
 {
-	return -w->value[i][0] + (double)w->d * log(w->view.scale);
+	return -w->value[i][0] + (w->levels ? 0 : (double)w->d * log(w->view.scale));
 }
 
 static double bits(const work *w, int64_t i)
 {
-	return sf_view_bits(&w->view, w->d, w->value[i][0]);
+	return nll(w, i) / (double)w->d / log(2);
 }
 
 static double zero(const work *w, int64_t i)
@@ -259,7 +279,20 @@ static double mean(const work *w, double (*a)(const work *, int64_t), double (*b
 
 static int is_bound(const work *w)
 {
-	return w->o->bound == ELBO || sf_process_blocks(w->m.setup.process) == 2;
+	return w->m.coder || w->o->bound == ELBO || sf_process_blocks(w->m.setup.process) == 2;
+}
+
+/* The mean of each part of a bound by latents. */
+static void print_terms(const work *w)
+{
+	double sum[PARTS] = {0}, rest = nll(w, 0) + w->value[0][0]; /* d ln scale, or 0 */
+	int64_t i;
+	int k;
+
+	for (i = 0; i < w->n; i++)
+		for (k = 0; k < PARTS; k++)
+			sum[k] += w->value[i][k] / (double)w->n;
+	out("reconstruction %.6g, entropy %.6g, cross entropy %.6g: KL %.6g\n", sum[1] + rest, sum[2], sum[3], sum[3] - sum[2]);
 }
 
 static void print(const work *w)
@@ -276,6 +309,8 @@ static void print(const work *w)
 	out("\n");
 	if (w->o->common.quiet)
 		return;
+	if (w->m.coder)
+		print_terms(w);
 	if (w->exact) {
 		out("the data's own density: %.6g nats", mean(w, own, zero, &se));
 		v = mean(w, nll, own, &se);
@@ -283,6 +318,11 @@ static void print(const work *w)
 	}
 	out("%lld records of %lld numbers, %.4g evaluations each, %.1f s\n", (long long)w->n, (long long)w->d, w->nfe,
 	    now() - w->began);
+}
+
+static const char *const *part_names(const work *w)
+{
+	return parts[w->m.coder ? 2 : w->o->bound];
 }
 
 static json_t *json_parts(const work *w)
@@ -295,7 +335,7 @@ static json_t *json_parts(const work *w)
 	for (k = 0; k < PARTS; k++) {
 		for (sum = 0, i = 0; i < w->n; i++)
 			sum += w->value[i][k] / (double)w->n;
-		json_object_set_new(all, parts[w->o->bound][k], json_number(sum));
+		json_object_set_new(all, part_names(w)[k], json_number(sum));
 	}
 	return all;
 }
@@ -339,7 +379,7 @@ static int write_csv(const work *w)
 
 	sf_text_add(&t, "record,nll,bits_per_dim,exact");
 	for (k = 0; k < PARTS; k++)
-		sf_text_add(&t, ",%s", parts[w->o->bound][k]);
+		sf_text_add(&t, ",%s", part_names(w)[k]);
 	for (i = 0; i < w->n; i++) {
 		sf_text_add(&t, "\n%lld", (long long)(w->o->first + i));
 		csv_number(&t, nll(w, i));
@@ -373,7 +413,7 @@ static int report(work *w, const char *path)
 	int rc = w->o->output ? write_csv(w) : 0;
 
 	if (rc == 0 && w->latent)
-		rc = latent_write(w->ctx, &w->m, w->o->latents, w->n, w->latent);
+		rc = states_write(w->ctx, &w->m, w->o->latents, w->n, w->latent);
 	if (rc == 0 && w->o->common.json)
 		return print_json(w, path);
 	if (rc == 0 && w->o->trace != NONE)
@@ -424,7 +464,8 @@ const command likelihood_command = {
 	"Measure the likelihood of data under a trained network",
 	"RUN|CHECKPOINT",
 	"The nll is -log p of the stored values, by the probability-flow ODE, or a bound on it (<=). Grey levels are\n"
-	"spread over their cells; of a generator, records are taken that training does not come to.\n",
+	"spread over their cells; of a generator, records are taken that training does not come to. Models of latents\n"
+	"always give a bound; with logistic and Bernoulli decoders it is that of the grey levels themselves.\n",
 	options,
 	sizeof(struct opts),
 	1,

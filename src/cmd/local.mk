@@ -9,6 +9,7 @@ scorefield_SOURCES = \
 	%reldir%/cost.c \
 	%reldir%/cost.h \
 	%reldir%/data.c \
+	%reldir%/distance.c \
 	%reldir%/ems.c \
 	%reldir%/evaluate.c \
 	%reldir%/export.c \
@@ -26,6 +27,7 @@ scorefield_SOURCES = \
 	%reldir%/inspect_file.c \
 	%reldir%/latent.c \
 	%reldir%/latent.h \
+	%reldir%/latent_directions.c \
 	%reldir%/likelihood.c \
 	%reldir%/list.c \
 	%reldir%/main.c \
@@ -50,6 +52,8 @@ scorefield_SOURCES = \
 	%reldir%/sample_all.c \
 	%reldir%/sample_known.c \
 	%reldir%/sample_write.c \
+	%reldir%/states.c \
+	%reldir%/states.h \
 	%reldir%/step.c \
 	%reldir%/step.h \
 	%reldir%/table.c \

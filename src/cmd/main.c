@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &likelihood_command, &plot_command,
+static const command *const commands[] = {&train_command,  &sample_command, &evaluate_command, &likelihood_command, &distance_command, &latent_command, &plot_command,
 					  &verify_command, &list_command,   &inspect_command,
 					  &data_command,   &bench_command,  &variance_command,
 					  &fit_command,    &compare_command, &ems_command, &orders_command,
@@ -109,7 +109,7 @@ static int run(const command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	const char *names[24];
+	const char *names[32];
 	const command *c;
 	int i, rc = 0, closed;
 

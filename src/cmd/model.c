@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { CHUNK = 256 /* samples of one call of the sampler */ };
+enum { CHUNK = 256 /* samples of one call of the sampler */, DECODE = 64 /* of the decoder */ };
 
 /* RUN -> RUN/config.ini and its newest checkpoint; FILE -> config.ini beside it and itself. */
 static int find_files(const char *path, char *config, size_t size, model *m)
@@ -75,6 +75,33 @@ static int64_t number(const model *m, const char *key)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
+/* The autoencoder's weights follow the score model's; --vae brings another run's, if they are those that the score model was trained
+ * for. */
+static int open_coder(model *m, const model_request *want)
+{
+	char checkpoint[1100];
+	size_t e = m->setup.type == SF_F32 ? sizeof(float) : sizeof(double);
+	int rc = 0;
+
+	if (!m->setup.vae)
+		return want->vae ? fail(STATUS_INPUT, "--vae: %s is a model of data, not of latents", want->path) : 0;
+	if (want->vae) {
+		rc = sf_run_latest(m->ctx, want->vae, checkpoint, sizeof checkpoint, NULL);
+		if (rc == 0)
+			rc = sf_setup_pair(&m->setup, m->checkpoint, checkpoint, want->raw ? "raw" : want->ema, m->weights);
+	}
+	if (rc == 0)
+		rc = sf_coder_new(m->setup.vae, m->setup.type, (const char *)m->weights + (size_t)m->setup.pair * e, DECODE, &m->coder);
+	return rc;
+}
+
+int model_of_data(const model *m, const char *what)
+{
+	if (!m->setup.vae)
+		return 0;
+	return fail(STATUS_INPUT, "%s: the score of this run is of latents, not of data", what);
+}
+
 int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m)
 {
 	char config[1100];
@@ -99,6 +126,8 @@ int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model
 	if (rc == 0)
 		rc = sf_model_score(&m->setup.model, m->setup.type, m->weights,
 		                    number(m, "sample.batch"), &m->score);
+	if (rc == 0)
+		rc = open_coder(m, want);
 	if (rc) {
 		model_close(m);
 		return rc;
@@ -115,6 +144,7 @@ void model_close(model *m)
 	sf_score_free(m->guided);
 	sf_score_free(m->none);
 	sf_score_free(m->score);
+	sf_coder_free(m->coder);
 	sf_setup_free_weights(m->weights);
 	sf_setup_close(&m->setup);
 	sf_config_free(m->config);
@@ -162,7 +192,7 @@ static int observe(void *user, int64_t step, double t, int64_t n, const double *
 	return 0;
 }
 
-/* Whole states go through `state` (chunk,k,size) where the process has velocities; x gets the data. */
+/* Whole states go through `state` (chunk,k,size) where they are not the data; x gets the data. */
 static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, double *state, double *x,
 		      sf_sample_report *report)
 {
@@ -199,7 +229,10 @@ static int draw_chunk(model *m, watch *w, uint64_t first, const int32_t *label, 
 		rc = sf_sample(m->setup.sampler, m->guided ? m->guided : m->score, &run, state ? state : x, report);
 	if (rc == 0 && state) {
 		sf_process_position(m->setup.process, w->chunk, size, state);
-		memcpy(x, state, (size_t)w->chunk * (size_t)size * sizeof *x);
+		if (m->coder)
+			rc = sf_coder_decode(m->coder, w->chunk, state, x);
+		else
+			memcpy(x, state, (size_t)w->chunk * (size_t)size * sizeof *x);
 	}
 	return rc;
 }
@@ -208,16 +241,16 @@ int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *
 		 sf_sample_report *report)
 {
 	sf_sample_report part, sum = {0};
-	int64_t i, size = m->setup.model.size, chunk = m->film || n < CHUNK ? n : CHUNK; /* a film is one piece */
-	int blocks = sf_process_blocks(m->setup.process), rc = 0;
+	int64_t i, size = m->setup.info.size, chunk = m->film || n < CHUNK ? n : CHUNK; /* a film is one piece */
+	int blocks = sf_process_blocks(m->setup.process), apart = blocks > 1 || m->coder != NULL, rc = 0;
 	double *state = NULL;
 	watch w;
 
 	w.film = m->film;
 	w.label = label ? malloc((size_t)chunk * sizeof *w.label) : NULL;
-	if (blocks > 1)
-		state = malloc((size_t)blocks * (size_t)chunk * (size_t)size * sizeof *state);
-	if ((label && !w.label) || (blocks > 1 && !state)) {
+	if (apart)
+		state = malloc((size_t)blocks * (size_t)chunk * (size_t)m->setup.model.size * sizeof *state);
+	if ((label && !w.label) || (apart && !state)) {
 		free(w.label);
 		free(state);
 		return fail(STATUS_INPUT, "out of memory");

@@ -11,6 +11,7 @@ typedef struct model {
 	sf_setup setup;
 	void *weights;
 	sf_score *score;
+	sf_coder *coder;         /* of a score model of latents; NULL: the score is of the data */
 	sf_score *none, *guided; /* model_guide; else NULL */
 	const sf_known *known;   /* filled in around; NULL: nothing. Not owned */
 	const double *latents;   /* (n,k,size) to start from, for model_sample's n samples; NULL: the prior. Not owned */
@@ -32,6 +33,7 @@ typedef struct model_request { /* what the command line says about it; NULL or -
 	const char *ema; /* the average called so, or "raw"; NULL: the first */
 	int with_data; /* open the data set too */
 	int no_sampler; /* the score alone is wanted */
+	const char *vae; /* of a score model of latents: the run whose encoder and decoder stand in; NULL: its own */
 } model_request;
 
 /* The options that fill in `raw` and `ema`. */
@@ -42,10 +44,20 @@ typedef struct model_request { /* what the command line says about it; NULL or -
 	OPTION(0, NULL, "raw", "weights as trained instead of their moving average, as --ema raw", SF_OPT_BOOL, raw_at, \
 	       "false", 0, 0)
 
+/* The option that fills in `vae`. */
+#define VAE_OPTION(at)                                                                                                  \
+	OPTION(0, "RUN", "vae",                                                                                         \
+	       "decode latents by the autoencoder of this run or checkpoint, which must be the one trained for",        \
+	       SF_OPT_STRING, at, NULL, 0, 0)
+
+/* Data have the shape setup.info, states of the score that of setup.model; the two differ where there is a coder. */
 int model_open(sf_ctx *ctx, const common *opts, const model_request *want, model *m);
 void model_close(model *m);
 
-/* Draws samples first .. first+n into x (n,size), in network values and without velocities, with a progress line.
+/* Refuses models of latents, where `what` is about scores of data. */
+int model_of_data(const model *m, const char *what);
+/* Draws samples first .. first+n of the data into x (n,setup.info.size), in network values, without velocities and decoded,
+ * with a progress line.
  * `label` (n) may be NULL. */
 int model_sample(model *m, int quiet, int64_t n, uint64_t first, const int32_t *label, double *x,
 		 sf_sample_report *report);

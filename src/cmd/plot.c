@@ -46,7 +46,7 @@ static const plot_kind *const kinds[] = {
 
 int plot_model(sf_ctx *ctx, const plot_opts *o, const char *path, int with_data, model *m)
 {
-	model_request want;
+	model_request want = {0};
 
 	want.path = path;
 	want.sampler = o->sampler;
@@ -56,17 +56,15 @@ int plot_model(sf_ctx *ctx, const plot_opts *o, const char *path, int with_data,
 	want.raw = o->raw;
 	want.ema = o->ema;
 	want.with_data = with_data;
-	want.no_sampler = 0;
-	want.no_sampler = 0;
 	return model_open(ctx, &o->common, &want, m);
 }
 
 int plot_needs_plane(const model *m, const char *kind)
 {
-	if (m->setup.model.rank == 1 && m->setup.model.size == 2)
+	if (m->setup.info.rank == 1 && m->setup.info.size == 2)
 		return 0;
 	return fail(STATUS_INPUT, "a %s plot needs data of 2 coordinates, this model has %lld",
-	            kind, (long long)m->setup.model.size);
+	            kind, (long long)m->setup.info.size);
 }
 
 void plot_box(const plot_opts *o, const model *m, double box[4])

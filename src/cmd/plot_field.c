@@ -164,6 +164,8 @@ static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char
 		return rc;
 	}
 	rc = plot_needs_plane(&m, "field");
+	if (rc == 0)
+		rc = model_of_data(&m, "plot field");
 	if (rc == 0 && (sf_process_blocks(m.setup.process) != 1 || !sf_process_linear(m.setup.process)))
 		rc = fail(STATUS_INPUT, "a field plot needs a linear process without velocities, '%s' is not",
 		          sf_process_name(m.setup.process));

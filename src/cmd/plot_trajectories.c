@@ -84,10 +84,10 @@ static int draw(sf_ctx *ctx, const plot_opts *o, const char *operand, const char
 
 	if (rc)
 		return rc;
-	plane = m.setup.model.rank == 1 && m.setup.model.size == 2;
+	plane = !m.coder && m.setup.model.rank == 1 && m.setup.model.size == 2;
 	n = o->n > 0 ? o->n : plane ? 200 : 8;
 	film_open(&f, &m, n);
-	if (!plane && !is_image(m.setup.model.rank, m.setup.model.dim))
+	if (!plane && !is_image(m.setup.info.rank, m.setup.info.dim))
 		rc = fail(STATUS_INPUT, "a trajectories plot needs images or points of the plane");
 	if (rc == 0)
 		rc = trace(&m, n, &f);

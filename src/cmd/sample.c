@@ -1,8 +1,8 @@
 /* sample.c: draws samples from a trained network: options, classes, guidance, known parts, trajectories.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cmd/film.h"
-#include "cmd/latent.h"
 #include "cmd/sample.h"
+#include "cmd/states.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +30,7 @@ static const option options[] = {
 	       "index of the first sample: -n 10 --first 30 draws samples 30 to 39 of a longer run",
 	       SF_OPT_INT, AT(first), "0", 0, 281474976710655.0),
 	WEIGHT_OPTIONS(AT(ema), AT(raw)),
+	VAE_OPTION(AT(vae)),
 	OPTION(0, "K:K:...", "labels", "classes, used in turn (default: all in turn)", SF_OPT_LIST,
 	       AT(labels), "", -1, 1e6),
 	OPTION(0, "W", "guidance",
@@ -95,13 +96,13 @@ static int draw(sf_ctx *ctx, const sample_opts *o, model *m, const target *to, c
 	char saved[64] = "";
 	int rc = 0;
 
-	if ((double)o->n * (double)m->setup.model.size > 1e10 ||
-	    !(x = malloc((size_t)o->n * (size_t)m->setup.model.size * sizeof *x)))
+	if ((double)o->n * (double)m->setup.info.size > 1e10 ||
+	    !(x = malloc((size_t)o->n * (size_t)m->setup.info.size * sizeof *x)))
 		return fail(STATUS_INPUT, "%lld samples do not fit into memory; draw them in parts with --first",
 		            (long long)o->n);
 	rc = model_sample(m, o->common.quiet, o->n, (uint64_t)o->first, label, x, &report);
 	if (rc == 0) {
-		model_unscale(m, o->n * m->setup.model.size, x);
+		model_unscale(m, o->n * m->setup.info.size, x);
 		rc = target_write(ctx, o, m, to, x, label);
 	}
 	if (rc == 0 && m->film)
@@ -139,6 +140,8 @@ static int sample(sf_ctx *ctx, const sample_opts *o, model *m, const char *opera
 		rc = model_guide(m, o->guidance);
 	if (rc == 0 && !isnan(o->teleport))
 		rc = teleport_open(ctx, m, o->gaussian, &teleport);
+	if (rc == 0 && o->inpaint && m->coder)
+		rc = fail(STATUS_INPUT, "sample: --inpaint: parts of a picture are no parts of its latents, which this sampler moves");
 	if (rc == 0 && o->inpaint)
 		rc = known_read(ctx, m, o->inpaint, o->mask, &known);
 	if (rc == 0) {
@@ -198,7 +201,7 @@ static int decode(sf_ctx *ctx, const sample_opts *o, model *m, const char *opera
 	if (sf_sampler_stochastic(m->setup.sampler))
 		return fail(STATUS_INPUT, "sample: --decode: sampler '%s' adds noise; expected one that follows the ODE, as rk45",
 		            sf_spec(m->setup.sampler));
-	rc = latent_read(ctx, m, o->decode, o->between, &own.n, &u);
+	rc = states_read(ctx, m, o->decode, o->between, &own.n, &u);
 	if (o->between > 0 && o->cols == 0)
 		own.cols = o->between;
 	m->latents = u;
@@ -219,14 +222,14 @@ static int run(sf_ctx *ctx, const void *options_given, int n, char **word)
 	(void)n;
 	if (rc)
 		return rc;
+	memset(&want, 0, sizeof want);
 	want.path = word[0];
 	want.sampler = o->decode && !o->sampler ? "rk45" : o->sampler;
 	want.grid = o->grid;
 	want.steps = o->steps;
-	want.nfe = 0; /* once it is known what an evaluation costs */
 	want.raw = o->raw;
 	want.ema = o->ema;
-	want.with_data = 0;
+	want.vae = o->vae;
 	want.no_sampler = o->all;
 	rc = model_open(ctx, &o->common, &want, &m);
 	if (rc)

@@ -8,7 +8,7 @@
 typedef struct sample_opts {
 	common common;
 	int64_t n, steps, zoom, cols, first, between;
-	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode, *gaussian, *ema;
+	char *sampler, *grid, *output, *inpaint, *mask, *trajectory, *decode, *gaussian, *ema, *vae;
 	double guidance, teleport; /* NaN: not given */
 	int raw, force, all, all_steps;
 	sf_list labels, nfe;

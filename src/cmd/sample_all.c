@@ -87,7 +87,7 @@ static int draw(all *a, sf_sampler *s, entry *e)
 	}
 	snprintf(e->file, sizeof e->file, e->asked ? "%s%s-nfe%lld.%s" : "%s%s%.0lld.%s", o->output, e->name,
 	         (long long)e->asked, has_picture(a->m) ? "png" : "npy");
-	model_unscale(a->m, o->n * a->m->setup.model.size, a->x);
+	model_unscale(a->m, o->n * a->m->setup.info.size, a->x);
 	rc = has_picture(a->m) ? write_picture(a->ctx, o, a->m, e->file, a->x)
 	                       : write_npy(a->ctx, a->m, e->file, o->n, a->x);
 	if (rc == 0) {
@@ -159,8 +159,8 @@ int sample_all(sf_ctx *ctx, const sample_opts *o, model *m, const int32_t *label
 	if (rc)
 		return rc;
 	a.rows = json_array();
-	if ((double)o->n * (double)m->setup.model.size > 1e10 ||
-	    !(a.x = malloc((size_t)o->n * (size_t)m->setup.model.size * sizeof *a.x)))
+	if ((double)o->n * (double)m->setup.info.size > 1e10 ||
+	    !(a.x = malloc((size_t)o->n * (size_t)m->setup.info.size * sizeof *a.x)))
 		rc = fail(STATUS_INPUT, "%lld samples do not fit into memory", (long long)o->n);
 	if (rc == 0 && !o->common.json)
 		out("%-18s %5s %6s %8s %8s\n", "sampler", "asked", "steps", "nfe", "seconds");

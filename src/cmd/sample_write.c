@@ -23,12 +23,12 @@ int ends_in(const char *s, const char *end)
 
 int has_picture(const model *m)
 {
-	return is_image(m->setup.model.rank, m->setup.model.dim) || (m->setup.model.rank == 1 && m->setup.model.size == 2);
+	return is_image(m->setup.info.rank, m->setup.info.dim) || (m->setup.info.rank == 1 && m->setup.info.size == 2);
 }
 
 int target_find(const sample_opts *o, const model *m, const char *operand, target *to)
 {
-	int image = is_image(m->setup.model.rank, m->setup.model.dim), n;
+	int image = is_image(m->setup.info.rank, m->setup.info.dim), n;
 	struct stat st;
 
 	if (o->output) {
@@ -75,11 +75,11 @@ void samples_shape(const model *m, int64_t n, sf_array *a)
 	int i;
 
 	memset(a, 0, sizeof *a);
-	a->rank = m->setup.model.rank + 1;
+	a->rank = m->setup.info.rank + 1;
 	a->dim[0] = n;
-	a->size = n * m->setup.model.size;
-	for (i = 0; i < m->setup.model.rank; i++)
-		a->dim[i + 1] = m->setup.model.dim[i];
+	a->size = n * m->setup.info.size;
+	for (i = 0; i < m->setup.info.rank; i++)
+		a->dim[i + 1] = m->setup.info.dim[i];
 }
 
 static int fill(sf_array *a, int bytes, const double *x, double lo, double hi)
@@ -150,7 +150,7 @@ static int write_labels(sf_ctx *ctx, const char *path, int64_t first, int64_t n,
 static int write_dir(sf_ctx *ctx, const model *m, const char *path, int64_t first, int64_t n,
 		     const unsigned char *pixels, const int32_t *label)
 {
-	const int64_t *dim = m->setup.model.dim;
+	const int64_t *dim = m->setup.info.dim;
 	char name[1200];
 	int64_t i;
 	int rc = make_dir(path);
@@ -164,7 +164,7 @@ static int write_dir(sf_ctx *ctx, const model *m, const char *path, int64_t firs
 		snprintf(name, sizeof name, "%s%05lld/img%08lld.png", path, index / 1000, index);
 		if (rc == 0)
 			rc = sf_png_write(ctx, name, dim[0], dim[1], (int)dim[2],
-			                  pixels + i * m->setup.model.size);
+			                  pixels + i * m->setup.info.size);
 	}
 	return rc == 0 && label ? write_labels(ctx, path, first, n, label) : rc;
 }
@@ -193,8 +193,8 @@ int write_picture(sf_ctx *ctx, const sample_opts *o, const model *m, const char 
 {
 	double lo = m->setup.info.lo, hi = m->setup.info.hi;
 
-	if (is_image(m->setup.model.rank, m->setup.model.dim))
-		return image_grid(ctx, path, o->n, m->setup.model.dim, x, lo, hi, o->cols, o->zoom);
+	if (is_image(m->setup.info.rank, m->setup.info.dim))
+		return image_grid(ctx, path, o->n, m->setup.info.dim, x, lo, hi, o->cols, o->zoom);
 	return write_plane(ctx, path, o->n, x, lo, hi);
 }
 
@@ -214,7 +214,7 @@ int write_npy(sf_ctx *ctx, const model *m, const char *path, int64_t n, const do
 int target_write(sf_ctx *ctx, const sample_opts *o, const model *m, const target *to, const double *x,
 		 const int32_t *label)
 {
-	int image = is_image(m->setup.model.rank, m->setup.model.dim), rc;
+	int image = is_image(m->setup.info.rank, m->setup.info.dim), rc;
 	sf_array a;
 
 	if (to->kind == TO_PNG)

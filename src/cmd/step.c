@@ -29,9 +29,11 @@ int step_open(sf_ctx *ctx, sf_config *c, int64_t n, int64_t shard, step *s)
 
 	memset(s, 0, sizeof *s);
 	rc = sf_setup_open(ctx, c, SF_SETUP_DATA | SF_SETUP_OBJECTIVE, NULL, &s->setup);
+	if (rc == 0 && s->setup.vae)
+		rc = fail(STATUS_INPUT, "bench: steps with latents are not measured; see scorefield train --profile");
 	if (rc == 0)
 		rc = sf_batch_new(s->setup.objective, &s->setup.model, n, (n + shard - 1) / shard, 1, &s->batch);
-	if (rc < 0)
+	if (rc)
 		return rc;
 	s->total = sf_param_total(sf_batch_graph(s->batch));
 	sf_batch_describe(s->batch, &s->info);

@@ -41,6 +41,8 @@ int teleport_open(sf_ctx *ctx, const model *m, const char *given, sf_score **sco
 	*score = NULL;
 	if (given && stat(given, &st) != 0)
 		return sf_score_new(ctx, given, m->setup.process, m->setup.model.size, score);
+	if (!given && m->coder)
+		return fail(STATUS_INPUT, "sample: --teleport: a model fitted to the data is none of the latents; give --gaussian");
 	rc = given ? sf_components_read(ctx, given, &c) : fit_own(ctx, m, &c);
 	if (rc)
 		return rc;

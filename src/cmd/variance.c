@@ -295,6 +295,8 @@ static int run(sf_ctx *ctx, const void *given, int n, char **word)
 	}
 	if (rc == 0)
 		rc = sf_setup_open(ctx, c, SF_SETUP_DATA, NULL, &s);
+	if (rc == 0 && s.vae)
+		rc = fail(STATUS_INPUT, "variance: %s is for latents, whose targets move with the encoder", word[0]);
 	if (rc == 0)
 		rc = o->gradient.n ? gradients(ctx, o, c, &s, &t) : targets(ctx, o, &s, &t);
 	if (rc == 0)

@@ -5,8 +5,9 @@
  *
  * is the time that threads waited for one another, beyond what the same work would wait without others. Threads that spin while
  * the last one has no processor make it milliseconds for each loop; threads that sleep while they wait, next to nothing. The first
- * such loop counts an eighth, one right after another whole, any other loop halves the lag, and 1/50 of the work that is kept on
- * one thread for its sake comes off it: trying again costs some percent.
+ * such loop counts 1/32, as any machine has one now and then; one right after another counts whole, and any other loop halves the
+ * lag. 1/50 of the time that passes comes off it, and as much of the work that is kept on one thread for its sake: trying again
+ * costs some percent.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "core/core.h"
 
@@ -17,7 +18,7 @@
 static const double most = .02, memory = .1; /* seconds: of the lag; in which half is forgotten */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static double lag;             /* seconds */
+static double lag, faded;      /* seconds; when time was last taken off it */
 static int again;              /* the loop before this one had to wait */
 static double wall_sum, cpu_sum; /* between loops, of the thread that opened the last one, at these times: */
 static double last_wall, last_cpu;
@@ -34,12 +35,17 @@ double sf_processor_seconds(void)
 
 double sf_crowd_lag(void)
 {
-	double now;
+	double left, wall;
 
 	pthread_mutex_lock(&lock);
-	now = lag;
+	if (lag > 0) {
+		wall = sf_seconds();
+		lag = fmax(lag - (wall - faded) / 50, 0);
+		faded = wall;
+	}
+	left = lag;
 	pthread_mutex_unlock(&lock);
-	return now;
+	return left;
 }
 
 void sf_crowd_kept(double seconds)
@@ -78,8 +84,9 @@ void sf_crowd_end(const sf_watch *w, double busiest)
 	else if (again)
 		lag = fmin(waited, most);
 	else
-		lag += fmin(waited, most) / 8;
+		lag += fmin(waited, most) / 32;
 	again = waited >= .25 * wall;
+	faded = end;
 	last = pthread_self();
 	last_wall = end;
 	last_cpu = sf_processor_seconds();

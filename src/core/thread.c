@@ -20,6 +20,7 @@
 #endif
 
 static const double wake_spinning = 1000, wake_sleeping = 40000; /* ns, measured */
+static const double suspicious = 1e-5; /* seconds of lag */
 static int64_t regions;
 
 /* The first failing tile in tile order decides the code, so that errors repeat as results do. */
@@ -51,7 +52,7 @@ int sf_parallel(const sf_ctx *ctx, int64_t tiles, sf_tile_fn fn, void *arg)
 		return serial(tiles, fn, arg);
 #pragma omp atomic capture
 	number = regions++;
-	watched = number % 4 == 0 || 1e9 * sf_crowd_lag() > ctx->wake; /* the clocks are calls of the system */
+	watched = number % 16 == 0 || sf_crowd_lag() > suspicious; /* the clocks are calls of the system */
 	if (watched)
 		sf_crowd_begin(&watch);
 #pragma omp parallel num_threads(ctx->threads)

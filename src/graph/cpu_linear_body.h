@@ -32,19 +32,19 @@ static size_t matmul_scratch(const sf_plan *p, const sf_work *s)
 	return d.tb && s->pack < 0 ? (size_t)(d.k * d.m) : 0;
 }
 
-/* Rows first .. first + rows of C (+)= A B for one pair of matrices or, with more than r, for a stack of A. b is (k,m) by now. */
+/* Rows first .. first + rows of C (+)= A B (+ bias) for one pair of matrices or, with more than r, for a stack of A. b is (k,m) by now. */
 static void multiply_rows(const sf_lane *l, const product *d, int64_t first, int64_t rows, const T *a, const T *b,
-                          int accumulate, T *c)
+                          int accumulate, const T *bias, T *c)
 {
 	const KERN *k = l->kern;
 	const int64_t rsa = d->ta ? 1 : d->k;
 
-	k->gemm(rows, d->m, d->k, a + first * rsa, rsa, d->ta ? d->r : 1, b, d->m, accumulate, NULL, c + first * d->m, d->m);
+	k->gemm(rows, d->m, d->k, a + first * rsa, rsa, d->ta ? d->r : 1, b, d->m, accumulate, bias, c + first * d->m, d->m);
 }
 
 typedef struct factors {
 	const product *d;
-	const T *a, *b;
+	const T *a, *b, *bias;
 	int accumulate;
 	T *c;
 } factors;
@@ -55,22 +55,23 @@ static void multiply_part(const parts *j, int64_t part, T *scratch)
 	const int64_t first = part * j->each;
 
 	(void)scratch;
-	multiply_rows(j->l, f->d, first, part_end(j, first) - first, f->a, f->b, f->accumulate, f->c);
+	multiply_rows(j->l, f->d, first, part_end(j, first) - first, f->a, f->b, f->accumulate, f->bias, f->c);
 }
 
 static void multiply(const sf_lane *l, const product *d, int64_t rows, const T *a, const T *b,
-                     int accumulate, T *c)
+                     int accumulate, const T *bias, T *c)
 {
 	parts j = {l, NULL, multiply_part, 0, 0, 0, 0, NULL, NULL};
 	factors f;
 
 	if (rows < 2 || !shared(l, .02 * 2 * (double)rows * (double)d->m * (double)d->k)) {
-		multiply_rows(l, d, 0, rows, a, b, accumulate, c);
+		multiply_rows(l, d, 0, rows, a, b, accumulate, bias, c);
 		return;
 	}
 	f.d = d;
 	f.a = a;
 	f.b = b;
+	f.bias = bias;
 	f.accumulate = accumulate;
 	f.c = c;
 	j.what = &f;
@@ -109,16 +110,17 @@ static void run_matmul(const sf_lane *l, const sf_work *s, int64_t n)
 	int64_t ska = skip(l->p, node->in[0]), skb = skip(l->p, node->in[1]);
 	int64_t lead = d.la > d.lb ? d.la : d.lb, i, j;
 	const T *a = at(l, node->in[0]), *b = at(l, node->in[1]), *held = NULL;
+	const T *bias = node->nin > 2 ? at(l, node->in[2]) : NULL;
 	T *c = at(l, s->val);
 
 	if (d.sum && d.ta && !d.tb) { /* A' B over all rows of all samples at once */
 		d.k *= n * lead;
-		multiply(l, &d, d.r, a, b, 0, c);
+		multiply(l, &d, d.r, a, b, 0, NULL, c);
 		return;
 	}
 	if (!d.sum && !d.ta && skb == 0 && d.lb == 1) { /* one B for all rows */
 		b = upright(l, &d, s, b, 0, &held);
-		multiply(l, &d, (ska ? n : 1) * d.la * d.r, a, b, 0, c);
+		multiply(l, &d, (ska ? n : 1) * d.la * d.r, a, b, 0, bias, c);
 		return;
 	}
 	for (i = 0; i < n; i++)
@@ -126,7 +128,7 @@ static void run_matmul(const sf_lane *l, const sf_work *s, int64_t n)
 			const T *aj = a + i * ska + (d.la > 1 ? j * d.r * d.k : 0);
 			const T *bj = upright(l, &d, s, b + i * skb, d.lb > 1 ? j : 0, &held);
 
-			multiply(l, &d, d.r, aj, bj, d.sum && i + j > 0, c);
+			multiply(l, &d, d.r, aj, bj, d.sum && i + j > 0, bias, c);
 			if (!d.sum)
 				c += d.r * d.m;
 		}

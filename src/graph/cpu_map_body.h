@@ -118,20 +118,32 @@ static const T *source(const sf_lane *l, const sf_view *v, const T *blocks, int 
 	return slot >= 0 ? blocks + slot * SF_BLOCK : at(l, v->val);
 }
 
+/* Where elements from e on of a link's result go; NULL for a dropped output. */
+static T *target(const sf_lane *l, int v, int64_t e, T *blocks)
+{
+	int slot = l->p->val[v].slot;
+	T *o = at(l, v);
+
+	return slot >= 0 ? blocks + slot * SF_BLOCK : o ? o + e : NULL;
+}
+
 static void run_link(const sf_lane *l, const sf_link *link, int64_t e, int64_t n, T *blocks)
 {
 	const KERN *k = l->kern;
 	const sf_val *v = &l->p->val[link->val];
-	T *o = v->slot >= 0 ? blocks + v->slot * SF_BLOCK : at(l, link->val);
+	T *o = target(l, link->val, e, blocks);
 	T *room = blocks + SF_SLOTS * SF_BLOCK;
 	const sf_view *va = &link->a, *vb = &link->b;
 	const T *a, *b;
 	int held, op;
 
+	if (link->slope >= 0) {
+		a = source(l, va, blocks, &held);
+		k->silu_pair(n, held ? a : fetch(va, a, e, n, room), o ? o : room + SF_BLOCK, target(l, link->slope, e, blocks));
+		return;
+	}
 	if (!o)
 		return; /* a dropped output */
-	if (v->slot < 0)
-		o += e;
 	if (vb->val < 0) {
 		a = source(l, va, blocks, &held);
 		if (v->node.op == SF_OP_BROADCAST && va->kind != SF_DENSE) {

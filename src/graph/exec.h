@@ -35,6 +35,8 @@ typedef struct sf_val {
 	int virt;            /* a broadcast that only elementwise nodes read: never written out */
 	int readers;         /* values that read this root */
 	int first, last;     /* steps between which a root must stay */
+	int absorbed;        /* the product whose bias this was and which it is now (plan_fuse.c), or -1 */
+	int slope;           /* SiLU: the value that gets its derivative, made with it; or -1 */
 	int slot;            /* block of its chain that holds it, or -1: memory */
 	int buf;             /* sf_plan.buf or -1 */
 	int out;             /* the output that is written directly, or -1 */
@@ -64,7 +66,7 @@ typedef struct sf_view {
 
 /* One elementwise node of a chain. */
 typedef struct sf_link {
-	int val;
+	int val, slope;      /* slope: a second result, see sf_val; or -1 */
 	sf_view a, b;        /* b.val < 0: one operand */
 } sf_link;
 
@@ -169,6 +171,8 @@ int sf_plan_order(sf_plan *p, const sf_var *out, int nout);
 int sf_is_elementwise(sf_opcode op); /* and SF_OP_BROADCAST */
 sf_view sf_view_of(const sf_plan *p, int reader, int operand);
 int sf_plan_chains(sf_plan *p);
+/* plan_fuse.c */
+int sf_plan_fuse(sf_plan *p);
 /* plan_pack.c: the conv geometry of a node and the operands worth packing. */
 sf_conv sf_conv_of(const sf_plan *p, const sf_node *node);
 int sf_plan_packs(sf_plan *p);

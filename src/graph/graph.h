@@ -103,6 +103,7 @@ struct sf_graph {
 	int last_segment, walked; /* not copied; the one whose derivative is being appended */
 	sf_var *wanted;
 	int wanted_cap;
+	int plain;          /* plans of this graph fuse nothing: for tests */
 	int deriving;       /* inside sf_grad or sf_jvp: equal nodes are shared (cse.c) */
 	sf_var *cse;        /* hash table of nodes, SF_NOVAR = free */
 	int cse_cap, cse_known; /* slots; nodes [0, cse_known) are in it */

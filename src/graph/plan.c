@@ -1,6 +1,6 @@
 /* plan.c: making a plan, binding its inputs and outputs.
  *
- * A plan is made in passes over the graph: order and phases (plan_order.c), elementwise chains
+ * A plan is made in passes over the graph: order and phases (plan_order.c), fusion (plan_fuse.c), elementwise chains
  * (plan_chain.c), packed operands (plan_pack.c), memory (plan_memory.c). Everything a run touches
  * is taken here.
  * SPDX-License-Identifier: BSD-3-Clause */

@@ -98,6 +98,23 @@ static int reads_inside(const sf_link *link, int n, int v)
 	return reads;
 }
 
+/* A block for value v, if it stays inside of the chain. 0 where none is free. */
+static int take_slot(sf_plan *p, const sf_link *link, int n, int *holds, int v)
+{
+	sf_val *a = &p->val[v];
+	int s = 0;
+
+	if (a->out >= 0 || a->readers == 0 || reads_inside(link, n, v) != a->readers)
+		return 1;
+	while (s < SF_SLOTS && holds[s] >= 0)
+		s++;
+	if (s == SF_SLOTS)
+		return 0;
+	holds[s] = v;
+	a->slot = s;
+	return 1;
+}
+
 /* Gives blocks to the values that stay inside. Returns how many links it could serve. */
 static int assign_slots(sf_plan *p, const sf_link *link, int n)
 {
@@ -105,23 +122,18 @@ static int assign_slots(sf_plan *p, const sf_link *link, int n)
 
 	for (s = 0; s < SF_SLOTS; s++)
 		holds[s] = -1;
-	for (i = 0; i < n; i++)
-		p->val[link[i].val].slot = -1;
 	for (i = 0; i < n; i++) {
-		sf_val *v = &p->val[link[i].val];
-
+		p->val[link[i].val].slot = -1;
+		if (link[i].slope >= 0)
+			p->val[link[i].slope].slot = -1;
+	}
+	for (i = 0; i < n; i++) {
 		for (s = 0; s < SF_SLOTS; s++) /* the last reader may write over its operand */
 			if (holds[s] >= 0 && reads_inside(link + i + 1, n - i - 1, holds[s]) == 0)
 				holds[s] = -1;
-		if (v->out >= 0 || v->readers == 0 ||
-		    reads_inside(link, n, link[i].val) != v->readers)
-			continue;
-		for (s = 0; s < SF_SLOTS && holds[s] >= 0; s++)
-			;
-		if (s == SF_SLOTS)
+		if (!take_slot(p, link, n, holds, link[i].val) ||
+		    (link[i].slope >= 0 && !take_slot(p, link, n, holds, link[i].slope)))
 			return i;
-		holds[s] = link[i].val;
-		v->slot = s;
 	}
 	return n;
 }
@@ -129,6 +141,7 @@ static int assign_slots(sf_plan *p, const sf_link *link, int n)
 static void fill_link(const sf_plan *p, sf_link *l, int val)
 {
 	l->val = val;
+	l->slope = p->val[val].slope;
 	l->a = sf_view_of(p, val, 0);
 	l->b.val = -1;
 	if (p->val[val].node.nin > 1)

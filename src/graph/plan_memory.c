@@ -32,12 +32,16 @@ static void find_lifetimes(sf_plan *p)
 		int count = s->nlink ? s->nlink : s->partner >= 0 ? 2 : 1;
 
 		for (j = 0; j < count; j++) {
-			int v = s->nlink ? p->link[s->link + j].val : j == 0 ? s->val : s->partner;
+			int v = s->nlink ? p->link[s->link + j].val : j == 0 ? s->val : s->partner, slope = p->val[v].slope;
 
 			p->val[v].first = i;
 			extend(p, v, i);
 			for (k = 0; k < p->val[v].node.nin; k++)
 				extend(p, source(p, v, k), i);
+			if (slope >= 0) {
+				p->val[slope].first = i;
+				extend(p, slope, i);
+			}
 		}
 	}
 	for (i = 0; i < p->nval;
@@ -93,14 +97,19 @@ static int may_overwrite(const sf_plan *p, const sf_work *s, int k, int r, int s
 	return 1;
 }
 
+/* What link k of the chain may write over: an operand of its own or, failing that, of a link before it. */
 static int overwritten(const sf_plan *p, const sf_work *s, int k, int step)
 {
-	const sf_link *l = &p->link[s->link + k];
+	int i;
 
-	if (may_overwrite(p, s, k, l->a.val, step))
-		return p->val[l->a.val].buf;
-	if (l->b.val >= 0 && may_overwrite(p, s, k, l->b.val, step))
-		return p->val[l->b.val].buf;
+	for (i = k; i >= 0; i--) {
+		const sf_link *l = &p->link[s->link + i];
+
+		if (may_overwrite(p, s, k, l->a.val, step))
+			return p->val[l->a.val].buf;
+		if (l->b.val >= 0 && may_overwrite(p, s, k, l->b.val, step))
+			return p->val[l->b.val].buf;
+	}
 	return -1;
 }
 
@@ -147,8 +156,13 @@ static int find_buffers(sf_plan *p)
 	for (i = 0; i < p->nstep; i++) {
 		const sf_work *s = &p->step[i];
 
-		for (j = 0; j < s->nlink; j++)
-			SF_TRY(give_memory(p, s, j, p->link[s->link + j].val, i));
+		for (j = 0; j < s->nlink; j++) {
+			const sf_link *l = &p->link[s->link + j];
+
+			if (l->slope >= 0)
+				SF_TRY(give_memory(p, s, j, l->slope, i));
+			SF_TRY(give_memory(p, s, j, l->val, i));
+		}
 		if (s->nlink)
 			continue;
 		SF_TRY(give_memory(p, s, -1, s->val, i));

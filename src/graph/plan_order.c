@@ -16,7 +16,7 @@ static int is_leaf(sf_opcode op)
 static int copy_nodes(sf_plan *p, const sf_var *out, int nout)
 {
 	const sf_graph *g = p->g;
-	int i, k;
+	int i, k, most; /* values, with a slope for every SiLU */
 
 	for (i = 0; i < nout; i++)
 		p->of[out[i]] = 0;
@@ -26,7 +26,10 @@ static int copy_nodes(sf_plan *p, const sf_var *out, int nout)
 	for (i = 0; i < g->n; i++)
 		if (p->of[i] == 0)
 			p->of[i] = p->nval++;
-	p->val = sf_alloc((size_t)p->nval, sizeof *p->val);
+	most = p->nval;
+	for (i = 0; i < g->n; i++)
+		most += p->of[i] >= 0 && g->node[i].op == SF_OP_SILU;
+	p->val = sf_alloc((size_t)most, sizeof *p->val);
 	p->batch = sf_alloc((size_t)p->nval, sizeof *p->batch);
 	p->step = sf_alloc((size_t)p->nval, sizeof *p->step);
 	if (!p->val || !p->batch || !p->step)
@@ -42,7 +45,7 @@ static int copy_nodes(sf_plan *p, const sf_var *out, int nout)
 			v->node.in[k] = p->of[v->node.in[k]];
 		v->var = i;
 		v->root = p->of[i];
-		v->slot = v->buf = v->out = -1;
+		v->absorbed = v->slope = v->slot = v->buf = v->out = -1;
 		v->param = -1;
 		if (v->node.op == SF_OP_PARAM)
 			for (k = 0; k < g->nparam; k++)
@@ -212,6 +215,7 @@ int sf_plan_order(sf_plan *p, const sf_var *out, int nout)
 	}
 	find_views(p);
 	SF_TRY(find_outputs(p));
+	SF_TRY(sf_plan_fuse(p));
 	make_steps(p);
 	return sf_plan_chains(p);
 }

@@ -69,8 +69,11 @@ static void add_bytes(const sf_plan *p, sf_cost *c, int root)
 static void add_flops(const sf_plan *p, sf_cost *c, int val)
 {
 	const sf_val *v = &p->val[val];
-	double flops = sf_ops[v->node.op].flops ? sf_ops[v->node.op].flops(p->g, &p->g->node[v->var]) : 0;
+	const sf_node *node = &p->g->node[v->var]; /* what the graph asks for, whatever it was fused with */
+	double flops = sf_ops[node->op].flops ? sf_ops[node->op].flops(p->g, node) : 0;
 
+	if (v->absorbed >= 0)
+		add_flops(p, c, v->absorbed);
 	*(v->phase == SF_SHARD ? &c->flops : &c->once_flops) += flops; /* a sum over the batch works sample by sample */
 }
 
@@ -85,6 +88,8 @@ static void cost_of_chain(const sf_plan *p, const sf_work *s, sf_cost *c)
 
 		add_flops(p, c, l->val);
 		add_bytes(p, c, l->val);
+		if (l->slope >= 0)
+			add_bytes(p, c, l->slope);
 		for (k = 0; k < 2; k++) {
 			int known = operand[k] < 0 || (k == 1 && operand[0] == operand[1]);
 

@@ -21,13 +21,13 @@ static F(im2col_view) F(few_view)(const sf_conv *s, int adjoint)
 	return adjoint ? F(im2col_view_of_y)(s) : F(im2col_view_of_x)(s);
 }
 
-/* The kh rows from y on, with zeros around the image; the next row is (w + 2 pw) c on */
-static void F(few_rows)(const F(im2col_view) *g, const T *x, int64_t y, T *to)
+/* n rows from y on, with zeros around the image; the next row is (w + 2 pw) c on */
+static void F(few_rows)(const F(im2col_view) *g, const T *x, int64_t y, int64_t n, T *to)
 {
 	const int64_t side = g->pw * g->c, row = g->w * g->c;
 	int64_t i;
 
-	for (i = y; i < y + g->kh; i++, to += row + 2 * side) {
+	for (i = y; i < y + n; i++, to += row + 2 * side) {
 		memset(to, 0, (size_t)(row + 2 * side) * sizeof(T));
 		if (i >= 0 && i < g->h)
 			memcpy(to + side, x + i * row, (size_t)row * sizeof(T));
@@ -208,8 +208,9 @@ static size_t F(few_scratch)(const sf_conv *s)
 {
 	const F(im2col_view) x = F(few_view)(s, 0), y = F(few_view)(s, 1);
 	const F(im2col_view) *g = s->ci <= FEW ? &x : &y;
+	const int64_t rows = (s->h > s->ho ? s->h : s->ho) + g->kh;
 
-	return (size_t)(g->kh * (g->w + 2 * g->pw) * g->c + s->kh * s->kw * s->ci * s->co);
+	return (size_t)(rows * (g->w + 2 * g->pw) * g->c + s->kh * s->kw * s->ci * s->co);
 }
 
 /* For pool, (to, kh, kw, from); for spread, the right factor as im2col has it */
@@ -241,7 +242,7 @@ static void F(few_part)(const sf_conv *s, int adjoint, int64_t from, int64_t to,
 		if (n <= FEW) {
 			F(few_gather)(&g, n, oy, x, packed, y + oy * g.wo * n);
 		} else {
-			F(few_rows)(&g, x, oy - g.ph, scratch);
+			F(few_rows)(&g, x, oy - g.ph, g.kh, scratch);
 			F(few_spread)(&g, n, scratch, packed, y + oy * g.wo * n);
 		}
 }
@@ -255,16 +256,74 @@ static void F(few_forward)(const sf_conv *s, int adjoint, int64_t n, const T *x,
 		F(few_part)(s, adjoint, 0, adjoint ? s->h : s->ho, x, packed, y, scratch);
 }
 
-/* o (kh kw c, many) += sums over the pixels of one row, m (wo,many) */
-static void F(few_correlate)(const F(im2col_view) *g, int64_t many, const T *rows, const T *m, T *o)
+/* ---- weight ---- */
+
+/* A 3x3 kernel of one channel by nv vectors of the many, in registers from the first pixel to the last; m
+ * (ho,wo,many) */
+INLINE void F(few_nine)(const int nv, int64_t ho, int64_t wo, const T *rows, int64_t next, const T *m, int64_t many,
+                        T *o)
+{
+	VEC acc[9][2];
+	int64_t l;
+	int i, v;
+
+	UNROLL
+	for (i = 0; i < 9; i++)
+		UNROLL
+		for (v = 0; v < nv; v++)
+			acc[i][v] = LOAD(o + i * many + v * VW);
+	for (; ho > 0; ho--, rows += next) {
+		const T *p = rows, *q = rows + next, *r = q + next;
+
+		for (l = 0; l < wo; l++, p++, q++, r++, m += many) {
+			VEC b[2];
+
+			UNROLL
+			for (v = 0; v < nv; v++)
+				b[v] = LOAD(m + v * VW);
+			UNROLL
+			for (i = 0; i < 9; i++) {
+				const VEC a = SPLAT(i < 3 ? p[i] : i < 6 ? q[i - 3] : r[i - 6]);
+
+				UNROLL
+				for (v = 0; v < nv; v++)
+					acc[i][v] = FMA(a, b[v], acc[i][v]);
+			}
+		}
+	}
+	UNROLL
+	for (i = 0; i < 9; i++)
+		UNROLL
+		for (v = 0; v < nv; v++)
+			STORE(o + i * many + v * VW, acc[i][v]);
+}
+
+NOINLINE void F(few_nines)(int64_t ho, int64_t wo, const T *rows, int64_t next, const T *m, int64_t many, T *o)
+{
+	int64_t j = 0;
+
+	for (; j + 2 * VW <= many; j += 2 * VW)
+		F(few_nine)(2, ho, wo, rows, next, m + j, many, o + j);
+	for (; j < many; j += VW)
+		F(few_nine)(1, ho, wo, rows, next, m + j, many, o + j);
+}
+
+/* o (kh kw c, many) += sums over the pixels of one sample, m (ho,wo,many); `rows` is the padded image of the few. A
+ * chain of pixels in order for each, however it is cut. */
+static void F(few_correlate)(const F(im2col_view) *g, int64_t ho, int64_t many, const T *rows, const T *m, T *o)
 {
 	const int64_t run = g->kw * g->c, next = (g->w + 2 * g->pw) * g->c;
 	int64_t j, k;
 
-	for (j = 0; j < many; j += NR)
-		for (k = 0; k < g->kh; k++)
-			F(panel)(run, many - j < NR ? (int)((many - j) / VW) : 2, g->wo, rows + k * next, 1, g->c, m + j,
-			         many, 1, NULL, o + k * run * many + j, many);
+	if (MR >= 9 && g->kh == 3 && run == 3 && g->c == 1) { /* fewer registers do not hold 9 x 2 sums */
+		F(few_nines)(ho, g->wo, rows, next, m, many, o);
+		return;
+	}
+	for (; ho > 0; ho--, rows += next, m += g->wo * many)
+		for (j = 0; j < many; j += NR)
+			for (k = 0; k < g->kh; k++)
+				F(panel)(run, many - j < NR ? (int)((many - j) / VW) : 2, g->wo, rows + k * next, 1, g->c,
+				         m + j, many, 1, NULL, o + k * run * many + j, many);
 }
 
 static void F(few_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, int accumulate, T *dw, T *scratch)
@@ -273,17 +332,16 @@ static void F(few_weight)(const sf_conv *s, int64_t n, const T *x, const T *dy, 
 	const F(im2col_view) g = F(few_view)(s, turned);
 	const int64_t taps = s->kh * s->kw, ci = s->ci, co = s->co, many = turned ? ci : co;
 	const T *few = turned ? dy : x, *wide = turned ? x : dy;
-	T *sum = turned ? scratch + g.kh * (g.w + 2 * g.pw) * g.c : dw;
-	const int64_t ho = turned ? s->h : s->ho;
-	int64_t b, oy, t, i, o;
+	const int64_t ho = turned ? s->h : s->ho, rows = ho + g.kh - 1;
+	T *sum = turned ? scratch + rows * (g.w + 2 * g.pw) * g.c : dw;
+	int64_t b, t, i, o;
 
 	if (turned || !accumulate)
 		memset(sum, 0, (size_t)(taps * ci * co) * sizeof(T));
-	for (b = 0; b < n; b++, few += g.h * g.w * g.c)
-		for (oy = 0; oy < ho; oy++, wide += g.wo * many) {
-			F(few_rows)(&g, few, oy - g.ph, scratch);
-			F(few_correlate)(&g, many, scratch, wide, sum);
-		}
+	for (b = 0; b < n; b++, few += g.h * g.w * g.c, wide += ho * g.wo * many) {
+		F(few_rows)(&g, few, -g.ph, rows, scratch);
+		F(few_correlate)(&g, ho, many, scratch, wide, sum);
+	}
 	for (t = 0; turned && t < taps; t++)
 		for (i = 0; i < ci; i++)
 			for (o = 0; o < co; o++) {

@@ -1,7 +1,8 @@
 /* gemm_thin_body.h: products with at most THIN columns, as layers to one or three channels and their weight
- * gradients have: the lanes of a vector are rows of C, because columns would leave most of them empty. Where the rows of
- * A' are contiguous lanes are loaded as they lie; where the rows of A are, squares of A are turned in registers first.
- * The chain of an element is the one of gemm_body.h.
+ * gradients have: the lanes of a vector are rows of C, because columns would leave most of them empty. Where the rows
+ * of A' are contiguous lanes are loaded as they lie; where the rows of A are, squares of A are turned in registers
+ * first. And products of at most SHALLOW terms, as layers from one to three channels have: B stays in registers while
+ * rows of C pass. The chain of an element is the one of gemm_body.h.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define THIN 4
 #define DEEP 4 /* vectors of rows at a time */
@@ -150,3 +151,71 @@ static int64_t F(gemm_thin_rows)(int64_t m, int64_t n, int64_t k, const T *a, in
 	return i;
 }
 #undef DEEP
+
+#define SHALLOW 4
+
+/* m rows of C by nv vectors, k <= SHALLOW terms */
+INLINE void F(shallow)(const int k, const int nv, int64_t m, const T *a, int64_t rsa, int64_t csa, const T *b,
+                       int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	VEC w[SHALLOW][4], end[4];
+	int64_t i;
+	int l, v;
+
+	UNROLL
+	for (v = 0; v < nv; v++) {
+		end[v] = bias ? LOAD(bias + v * VW) : (VEC){0};
+		UNROLL
+		for (l = 0; l < k; l++)
+			w[l][v] = LOAD(b + l * ldb + v * VW);
+	}
+	for (i = 0; i < m; i++, a += rsa, c += ldc) {
+		VEC acc[4];
+
+		UNROLL
+		for (v = 0; v < nv; v++)
+			acc[v] = accumulate ? LOAD(c + v * VW) : (VEC){0};
+		UNROLL
+		for (l = 0; l < k; l++) {
+			const VEC x = SPLAT(a[l * csa]);
+
+			UNROLL
+			for (v = 0; v < nv; v++)
+				acc[v] = FMA(x, w[l][v], acc[v]);
+		}
+		UNROLL
+		for (v = 0; v < nv; v++)
+			STORE(c + v * VW, bias ? acc[v] + end[v] : acc[v]);
+	}
+}
+
+/* n: whole vectors */
+#define SHALLOW_CASE(k)                                                                            \
+	NOINLINE void F(shallow_##k)(int64_t m, int64_t n, const T *a, int64_t rsa, int64_t csa,   \
+	                             const T *b, int64_t ldb, int add, const T *bias, T *c,        \
+	                             int64_t ldc)                                                  \
+	{                                                                                          \
+		int64_t j = 0;                                                                     \
+                                                                                                   \
+		for (; j + 4 * VW <= n; j += 4 * VW)                                               \
+			F(shallow)(k, 4, m, a, rsa, csa, b + j, ldb, add, bias ? bias + j : NULL,  \
+			           c + j, ldc);                                                    \
+		for (; j < n; j += VW)                                                             \
+			F(shallow)(k, 1, m, a, rsa, csa, b + j, ldb, add, bias ? bias + j : NULL,  \
+			           c + j, ldc);                                                    \
+	}
+SHALLOW_CASE(1)
+SHALLOW_CASE(2)
+SHALLOW_CASE(3)
+SHALLOW_CASE(4)
+#undef SHALLOW_CASE
+
+static void F(gemm_shallow)(int64_t m, int64_t n, int64_t k, const T *a, int64_t rsa, int64_t csa, const T *b,
+                            int64_t ldb, int accumulate, const T *bias, T *c, int64_t ldc)
+{
+	typedef void (*fn)(int64_t, int64_t, const T *, int64_t, int64_t, const T *, int64_t, int, const T *, T *,
+	                   int64_t);
+	static const fn by_terms[SHALLOW] = {F(shallow_1), F(shallow_2), F(shallow_3), F(shallow_4)};
+
+	by_terms[k - 1](m, n, a, rsa, csa, b, ldb, accumulate, bias, c, ldc);
+}

@@ -34,6 +34,20 @@ MAP1(step, x > 0 ? (T)1 : x <= 0 ? (T)0 : x)
 
 #undef MAP1
 
+/* y = silu(a) and its slope, the bytes of map_silu and map2_silu_grad, from one exponential; y or slope may be a. */
+static void F(silu_pair)(int64_t n, const T *a, T *y, T *slope)
+{
+	int64_t i;
+
+	EACH
+	for (i = 0; i < n; i++) {
+		const T x = a[i], e = F(one_and_exp)(-x), s = 1 / e;
+
+		y[i] = x / e;
+		slope[i] = s * (1 + x * (1 - s));
+	}
+}
+
 /* Three shapes of the same operation: both whole, b one row, b one column. */
 #define MAP2(name, expr)                                                                           \
 	static void F(map2_##name)(int64_t n, const T *a, const T *b, T *o)                        \

@@ -13,6 +13,9 @@ typedef struct TABLE {
 	void (*map2_row[SF_EW2_COUNT])(int64_t rows, int64_t cols, const T *a, const T *b, T *o);
 	void (*map2_col[SF_EW2_COUNT])(int64_t rows, int64_t cols, const T *a, const T *b, T *o);
 
+	/* y = silu(a) and slope = silu'(a), with the bytes of the maps above */
+	void (*silu_pair)(int64_t n, const T *a, T *y, T *slope);
+
 	/* -- reductions: 16 fixed lanes, pairwise tail, whatever the width of registers -- */
 	T (*sum)(int64_t n, const T *a);
 	T (*dot)(int64_t n, const T *a, const T *b);

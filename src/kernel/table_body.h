@@ -20,7 +20,7 @@
 #define ENTRIES(product)                                                                           \
 	{                                                                                          \
 		MAP1_ENTRIES, MAP2_ENTRIES(map2), MAP2_ENTRIES(map2_row), MAP2_ENTRIES(map2_col),  \
-		F(sum), F(dot), F(squares), F(sum_rows), F(axpy), F(pick), F(pick_tag),            \
+		F(silu_pair), F(sum), F(dot), F(squares), F(sum_rows), F(axpy), F(pick), F(pick_tag),            \
 		F(add_tagged), F(product##gemm), F(transpose),                                     \
 		F(product##conv_packed), F(product##conv_scratch), F(product##conv_pack),          \
 		F(product##conv_forward), F(product##conv_data), F(product##conv_rows),            \

@@ -61,4 +61,4 @@ extern const sf_net_class sf_net_affine;
 const sf_net_class sf_net_affine = {
 	{"affine", "linear map A x + b, for checking derivations", "Hyvarinen 2005, section 3",
 	 sizeof(struct affine), opts, NULL, NULL},
-	accepts, build, NULL, 0, NULL};
+	accepts, build, NULL, 0, NULL, 0};

@@ -22,4 +22,4 @@ extern const sf_net_class sf_net_ddpm;
 const sf_net_class sf_net_ddpm = {
 	{"ddpm", "DDPM: the U-Net of Ho et al. as Song et al. write it",
 	 "Ho et al. 2020 (2006.11239); Song et al. 2021 (2011.13456)", sizeof(struct unet), opts, init, NULL},
-	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL};
+	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL, 0};

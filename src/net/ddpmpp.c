@@ -21,4 +21,4 @@ extern const sf_net_class sf_net_ddpmpp;
 const sf_net_class sf_net_ddpmpp = {
 	{"ddpmpp", "DDPM++: the U-Net of VP and sub-VP on CIFAR-10",
 	 "Song et al. 2021 (2011.13456), appendix H", sizeof(struct unet), opts, init, NULL},
-	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL};
+	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL, 0};

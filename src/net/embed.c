@@ -37,7 +37,7 @@ sf_var sf_net_embed(sf_graph *g, int kind, sf_var cond, int64_t width, double fo
 	sf_init init = {SF_INIT_NORMAL, 0, 0, 0};
 	sf_var f, a;
 
-	if (kind == SF_EMBED_NONE)
+	if (kind == SF_EMBED_NONE || cond == SF_NOVAR)
 		return sf_broadcast_to(g, sf_const(g, 0), 1, 1, &width);
 	if (kind == SF_EMBED_POSITIONAL) {
 		f = geometric(g, half);

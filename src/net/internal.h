@@ -6,6 +6,8 @@
 #include <scorefield/net.h>
 
 int sf_net_log_noise(const sf_net *net);     /* the embedding's wish */
+int sf_net_images(const sf_net *net);        /* takes (h,w,c) alone */
+sf_ctx *sf_net_context(const sf_net *net);
 
 /* ---- cond.c ---- */
 /* Whether there is a noise level sigma/alpha: linear, one block. */

@@ -54,7 +54,7 @@ static sf_var build(const void *state, sf_graph *g, const sf_net_io *io)
 	sf_shape s = sf_shape_of(g, io->x);
 	int64_t out = s.size, dim[SF_MAXRANK], l;
 	/* a layer of the embedding only adds a bias to another where there is nothing to embed */
-	int told = st->embed != SF_EMBED_NONE || io->classes > 0 || io->augments > 0;
+	int told = (st->embed != SF_EMBED_NONE && io->cond != SF_NOVAR) || io->classes > 0 || io->augments > 0;
 	sf_var e = SF_NOVAR, h = sf_reshape(g, io->x, 1, &out);
 
 	if (told) {
@@ -97,4 +97,4 @@ extern const sf_net_class sf_net_mlp;
 const sf_net_class sf_net_mlp = {
 	{"mlp", "multilayer perceptron on flattened data with a time embedding in every layer",
 	 "Song et al. 2021 (2011.13456), time embedding of appendix H", sizeof(struct mlp), opts, init, NULL},
-	NULL, build, log_noise, 0, smooth};
+	NULL, build, log_noise, 0, smooth, 0};

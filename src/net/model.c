@@ -1,14 +1,22 @@
 /* model.c: eps(x,t) = e_x x + e_f F(c_in x; c_noise) appended to a graph, and the checks that a network, a process
  * and a data shape make a model together.
+ *
+ * mixed-learned: eps = (1 - a) e_x x + a e_f F with a learned share a = sigmoid(logit) for each channel, "mix.logit"
+ * (Vahdat, Kreis, Kautz 2021, 2106.05931, the mixed score of their code; logit -3 to begin with, -6 for MNIST). With F = 0 it is
+ * the score of N(0,1) data as a goes to 0. Known answers: a = .0474258731776 at -3, .00247262315663 at -6.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include <scorefield/net.h>
 
 #include "core/core.h"
 
-#include <string.h>
 #include "net/internal.h"
 
+#include <math.h>
+#include <string.h>
+
 enum { LEVELS_MAX = 100000 }; /* as processes have */
+#define MIX -3. /* LSGM's logit */
+#define MIX_MAX 700 /* exp of it is a number */
 
 /* Which parametrisations a process has coefficients for. */
 static int fits(const sf_model *m)
@@ -21,9 +29,9 @@ static int fits(const sf_model *m)
 	if (!sf_process_linear(m->process))
 		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' needs x_t = alpha x_0 + sigma z, which the "
 		               "nonlinear process '%s' has not (eps, score, sigma-score or energy)", param, process);
-	if (sf_process_blocks(m->process) == 2 && m->param != SF_PARAM_MIXED)
+	if (sf_process_blocks(m->process) == 2 && m->param != SF_PARAM_MIXED && m->param != SF_PARAM_MIXED_LEARNED)
 		return sf_fail(m->ctx, SF_EUNSUP, "parametrisation '%s' is for processes of one block; '%s' has two "
-		               "(eps, score, sigma-score, mixed or energy)", param, process);
+		               "(eps, score, sigma-score, mixed, mixed-learned or energy)", param, process);
 	return SF_OK;
 }
 
@@ -59,6 +67,9 @@ int sf_model_check(const sf_model *m)
 	int64_t size = 1;
 	int i;
 
+	if (sf_net_codec(m->net))
+		return sf_fail(m->ctx, SF_EUNSUP, "net '%s' is half of an autoencoder: its result has another size than x, so that it is no "
+		               "score (mlp, unet and its relatives are; [vae] encoder and decoder take this one)", sf_spec(m->net));
 	SF_TRY(sf_net_accepts(m->net, m->rank, m->dim));
 	for (i = 0; i < m->rank; i++)
 		if (sf_mul_i64(size, m->dim[i], &size) < 0)
@@ -66,13 +77,16 @@ int sf_model_check(const sf_model *m)
 	if (size != m->size)
 		return sf_fail(m->ctx, SF_EINVAL, "the model's size is %lld, its dimensions give %lld",
 		               (long long)m->size, (long long)size);
-	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_EDM_IDDPM)
+	if (m->param < SF_PARAM_EPS || m->param > SF_PARAM_MIXED_LEARNED)
 		return sf_fail(m->ctx, SF_EINVAL, "unknown parametrisation %d", m->param);
 	SF_TRY(fits(m));
 	SF_TRY(fits_cond(m));
 	if (m->param == SF_PARAM_EDM && !(m->sigma_data > 0))
 		return sf_fail(m->ctx, SF_ERANGE, "parametrisation 'edm' needs sigma-data > 0, it is %g",
 		               m->sigma_data);
+	if (m->param == SF_PARAM_MIXED_LEARNED && !(fabs(m->mix) <= MIX_MAX))
+		return sf_fail(m->ctx, SF_ERANGE, "parametrisation 'mixed-learned' starts from the logit mix, within %d of 0; it is %g",
+		               MIX_MAX, m->mix);
 	if (m->classes < 0)
 		return sf_fail(m->ctx, SF_ERANGE, "a model of %d classes", m->classes);
 	if (m->augments < 0)
@@ -148,8 +162,19 @@ int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_model_va
 	return sf_graph_status(g);
 }
 
+/* The logits (channels) of mixed-learned. */
+static sf_var mix(const sf_model *m, sf_graph *g)
+{
+	sf_init start = {SF_INIT_CONST, 0, 0, 0};
+
+	start.scale = m->mix != 0 ? m->mix : MIX;
+	return sf_param(g, "mix.logit", 1, &m->dim[m->rank - 1], start);
+}
+
 int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
 {
+	sf_var normal, logit;
+
 	if (m->param == SF_PARAM_ENERGY) {
 		SF_TRY(sf_model_build_energy(m, g, train, v));
 		return sf_grad(g, v->energy, &v->x, 1, &v->eps);
@@ -157,7 +182,13 @@ int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_vars *v)
 	scalar(g, "e_x", &v->e_x);
 	scalar(g, "e_f", &v->e_f);
 	v->eps = sf_mul(g, network(m, g, train, v), v->e_f);
-	v->eps = sf_add(g, sf_mul(g, v->x, v->e_x), v->eps);
+	normal = sf_mul(g, v->x, v->e_x);
+	if (m->param == SF_PARAM_MIXED_LEARNED) {
+		logit = mix(m, g);
+		v->eps = sf_mul(g, v->eps, sf_sigmoid(g, logit));
+		normal = sf_mul(g, normal, sf_sigmoid(g, sf_neg(g, logit))); /* 1 - a, to the last bit */
+	}
+	v->eps = sf_add(g, normal, v->eps);
 	return sf_graph_status(g);
 }
 

@@ -17,4 +17,4 @@ extern const sf_net_class sf_net_ncsn;
 const sf_net_class sf_net_ncsn = {
 	{"ncsn", "RefineNet of NCSN, its normalisations conditional on the noise level",
 	 "Song and Ermon 2019 (1907.05600), appendix A", sizeof(struct sf_refine_net), opts, NULL, NULL},
-	sf_refine_accepts, sf_refine_build, NULL, 1, NULL};
+	sf_refine_accepts, sf_refine_build, NULL, 1, NULL, 0};

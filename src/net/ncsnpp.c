@@ -23,4 +23,4 @@ extern const sf_net_class sf_net_ncsnpp;
 const sf_net_class sf_net_ncsnpp = {
 	{"ncsnpp", "NCSN++: the U-Net of VE, with FIR resampling, Fourier features and pyramids",
 	 "Song et al. 2021 (2011.13456), appendix H", sizeof(struct unet), opts, init, NULL},
-	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL};
+	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL, 0};

@@ -19,4 +19,4 @@ extern const sf_net_class sf_net_ncsnv2;
 const sf_net_class sf_net_ncsnv2 = {
 	{"ncsnv2", "RefineNet of NCSNv2, which does not see the noise level", "Song and Ermon 2020 (2006.09011), appendix B",
 	 sizeof(struct sf_refine_net), opts, NULL, NULL},
-	sf_refine_accepts, sf_refine_build, NULL, 1, smooth};
+	sf_refine_accepts, sf_refine_build, NULL, 1, smooth, 0};

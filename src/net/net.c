@@ -56,6 +56,21 @@ sf_var sf_net_build(const sf_net *net, sf_graph *g, const sf_net_io *io)
 	return class_of(net)->build(net->object.state, g, io);
 }
 
+int sf_net_codec(const sf_net *net)
+{
+	return class_of(net)->codec;
+}
+
+int sf_net_images(const sf_net *net)
+{
+	return class_of(net)->images;
+}
+
+sf_ctx *sf_net_context(const sf_net *net)
+{
+	return net->object.ctx;
+}
+
 int sf_net_smooth(const sf_net *net)
 {
 	const sf_net_class *cls = class_of(net);

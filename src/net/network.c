@@ -139,6 +139,14 @@ static int finish(void *arg, int64_t tile, int worker)
 	return 0;
 }
 
+/* Shards of at most `most` samples, as many for each thread where there are enough samples. */
+static int64_t cut(int64_t n, int64_t most, int64_t threads)
+{
+	int64_t shards = ((n + most - 1) / most + threads - 1) / threads * threads;
+
+	return shards < n ? shards : n;
+}
+
 /* The score, or with a direction v its derivative. */
 static int evaluate(const sf_score *s, sf_plan *plan, int64_t n, const double *x, const double *t, const double *v,
                     double *out)
@@ -156,14 +164,12 @@ static int evaluate(const sf_score *s, sf_plan *plan, int64_t n, const double *x
 	j.out = out;
 	for (j.first = 0; j.first < n; j.first += w->chunk) {
 		int64_t m = n - j.first < w->chunk ? n - j.first : w->chunk;
-		double ns = (double)m * (100 + 4 * (double)w->m.size);
+		double ns = (double)m * (8 + 2 * (double)w->m.size);
 		sf_run run;
 
 		memset(&run, 0, sizeof run);
 		run.n = j.n = m;
-		run.shards = (m + w->batch - 1) / w->batch;
-		if (run.shards < threads)
-			run.shards = m < threads ? m : threads;
+		run.shards = cut(m, w->batch, threads);
 		SF_TRY(sf_parallel_work(w->m.ctx, ns, (m + j.tile - 1) / j.tile, fill, &j));
 		SF_TRY(sf_plan_run(plan, &run));
 		SF_TRY(sf_parallel_work(w->m.ctx, ns, (m + j.tile - 1) / j.tile, finish, &j));

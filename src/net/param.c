@@ -7,6 +7,7 @@
  * 1 - c_skip = r^2/(r^2 + sd^2) the preconditioning "edm" has e_x = sigma/m^2, e_f = -alpha sd/m, c_in = 1/m with
  * m^2 = sigma^2 + alpha^2 sd^2: no difference of close numbers at either end. The wrappers of earlier models have c_skip = 1:
  * VP and iDDPM c_out = -r, c_in = 1/sqrt(r^2 + 1); VE c_out = r, c_in = 1. (Karras et al. 2022, 2206.00364, table 1 and eq 7.)
+ * mixed-learned has the coefficients of mixed; model.c puts the learned shares in: eps = (1 - a) e_x x + a e_f F.
  * v: Salimans and Ho 2022 (2202.00512), with n^2 = alpha^2 + sigma^2 divided out so that it also serves processes with n not 1.
  * Known answer (EDM, sd = 0.5): sigma = 1 gives c_in .894427191, c_out .4472135955, c_noise 0.
  * SPDX-License-Identifier: BSD-3-Clause */
@@ -19,7 +20,7 @@
 #include <string.h>
 
 static const char *const names[] = {"eps", "score", "x0", "v", "edm", "mixed", "energy", "sigma-score", "edm-vp", "edm-ve",
-                                    "edm-iddpm", NULL};
+                                    "edm-iddpm", "mixed-learned", NULL};
 
 const char *const *sf_param_names(void)
 {
@@ -35,7 +36,7 @@ int sf_param_find(sf_ctx *ctx, const char *name, int *kind)
 		if (strcmp(name, names[i]) == 0)
 			return *kind = i, SF_OK;
 	return sf_fail(ctx, SF_ENAME, "unknown parametrisation '%s'%s%s%s (eps, score, sigma-score, x0, v, edm, edm-vp, edm-ve, "
-	               "edm-iddpm, mixed or energy)", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	               "edm-iddpm, mixed, mixed-learned or energy)", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 /* Variance of the noisy block for unit normal data: what the mixed score starts from. */
@@ -90,6 +91,7 @@ void sf_param_coef(int kind, const sf_process *p, double sd, int cond, int64_t l
 		out->e_f = -1;
 		break;
 	case SF_PARAM_MIXED:
+	case SF_PARAM_MIXED_LEARNED:
 		out->e_x = s / unit_variance(p, t);
 		break;
 	default:; /* eps, energy */

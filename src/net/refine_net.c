@@ -88,6 +88,8 @@ sf_var sf_refine_build(const void *state, sf_graph *g, const sf_net_io *io)
 
 	if (io->classes > 0)
 		return sf_graph_fail(g, SF_EUNSUP, "the networks ncsn and ncsnv2 take no class labels (unet and its relatives do)");
+	if (st->levels > 0 && io->cond == SF_NOVAR)
+		return sf_graph_fail(g, SF_EUNSUP, "net 'ncsn' has weights for each noise level and was told none");
 	r.level = io->cond;
 	r.levels = st->levels;
 	if (st->input == SF_REFINE_UNIT)

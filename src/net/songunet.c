@@ -23,4 +23,4 @@ extern const sf_net_class sf_net_songunet;
 const sf_net_class sf_net_songunet = {
 	{"songunet", "SongUNet: EDM's DDPM++ and NCSN++",
 	 "Karras et al. 2022 (2206.00364), appendix F.1", sizeof(struct unet), opts, init, NULL},
-	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL};
+	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL, 0};

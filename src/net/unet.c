@@ -141,4 +141,4 @@ extern const sf_net_class sf_net_unet;
 const sf_net_class sf_net_unet = {
 	{"unet", "U-Net of the DDPM++ family", "Song et al. 2021 (2011.13456), appendix H; Ho et al. 2020",
 	 sizeof(struct unet), opts, init, NULL},
-	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL};
+	sf_unet_accepts, sf_unet_build, sf_unet_log_noise, 1, NULL, 0};

@@ -15,13 +15,13 @@ typedef struct sf_objective_options {
 	int t, weight;
 	double p_mean, p_std, snr_gamma, at;
 } sf_objective_options;
-enum { SF_T_UNIFORM, SF_T_STRATIFIED, SF_T_IMPORTANCE, SF_T_LOGNORMAL, SF_T_DISCRETE, SF_T_FIXED };
+enum { SF_T_UNIFORM, SF_T_STRATIFIED, SF_T_IMPORTANCE, SF_T_NORMAL, SF_T_LOGNORMAL, SF_T_DISCRETE, SF_T_FIXED };
 enum { SF_W_SIGMA2, SF_W_ONE, SF_W_G2, SF_W_G2_SIGMA2, SF_W_SIGMA_P2, SF_W_EDM, SF_W_MIN_SNR };
 
 #define SF_OBJECTIVE_OPTIONS(S)                                                                    \
 	{"t", "density of the training times", SF_OPT_CHOICE,                                      \
 	 offsetof(S, common) + offsetof(sf_objective_options, t), "uniform", 0, 0,                 \
-	 "uniform|stratified|importance|lognormal|discrete|fixed"},                                \
+	 "uniform|stratified|importance|normal|lognormal|discrete|fixed"},                                \
 	{"weight", "weighting lambda(t) of the loss", SF_OPT_CHOICE,                               \
 	 offsetof(S, common) + offsetof(sf_objective_options, weight), "sigma2", 0, 0,             \
 	 "sigma2|one|g2|g2-sigma2|sigma-p2|edm|min-snr"},                                          \

@@ -5,6 +5,7 @@
  * cumulative density is the log-SNR itself and its inverse is the process's. Known answer (VP, t_train = 1e-5):
  * the normaliser is 23.8644723654695, the median time .114421449 (Song et al. 2021b, 2101.09258, code).
  * SPDX-License-Identifier: BSD-3-Clause */
+#include "objective/normal_time.h"
 #include "objective/rule.h"
 
 #include <math.h>
@@ -73,8 +74,9 @@ double sf_objective_weight(const sf_objective *o, const sf_model *m, double t, d
 	}
 }
 
-double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed, uint32_t step,
-                         uint64_t index, int64_t batch, double *ratio)
+/* `table`: that of t=normal, else not read. */
+static double draw_time(const sf_objective *o, const sf_model *m, const sf_time_table *table, uint64_t seed, uint32_t step,
+                        uint64_t index, int64_t batch, double *ratio)
 {
 	const sf_objective_options *opt = options_of(o);
 	const sf_process *p = m->process;
@@ -111,6 +113,14 @@ double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed
 			*ratio = 1 / ((hi - lo) * q);
 		break;
 	}
+	case SF_T_NORMAL: {
+		double q;
+
+		t = sf_time_table_at(table, sf_noise_uniform53(key, index, 0), &q);
+		if (ratio)
+			*ratio = 1 / ((hi - lo) * q);
+		break;
+	}
 	case SF_T_LOGNORMAL: {
 		double z;
 
@@ -124,9 +134,25 @@ double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed
 	return fmin(fmax(t, lo), hi);
 }
 
+static int by_table(const sf_objective *o, const sf_model *m)
+{
+	return options_of(o)->t == SF_T_NORMAL && sf_process_linear(m->process);
+}
+
+double sf_objective_time(const sf_objective *o, const sf_model *m, uint64_t seed, uint32_t step,
+                         uint64_t index, int64_t batch, double *ratio)
+{
+	sf_time_table table;
+
+	if (by_table(o, m))
+		sf_normal_time(o, m, &table);
+	return draw_time(o, m, &table, seed, step, index, batch, ratio);
+}
+
 struct job {
 	const sf_objective *o;
 	const sf_model *m; /* its conditioning looked up once */
+	const sf_time_table *table;
 	const sf_draw *d;
 	int64_t tile;
 	int given; /* times are the caller's */
@@ -145,7 +171,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 		double ratio = 1, sigma_p;
 
 		if (!j->given)
-			d->t[i] = sf_objective_time(j->o, j->m, d->seed, d->step, d->first + (uint64_t)i,
+			d->t[i] = draw_time(j->o, j->m, j->table, d->seed, d->step, d->first + (uint64_t)i,
 			                            d->batch ? d->batch : d->n, &ratio);
 		sf_model_coef(j->m, d->t[i], &d->coef[i]);
 		sigma_p = cls->draw(j->o->object.state, j->m, d, i);
@@ -154,6 +180,8 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 			               "the finite numbers before t = %g; data of a smaller scale or more steps help",
 			               cls->head.name, sf_process_name(j->m->process), d->t[i]);
 		d->weight[i] = ratio * sf_objective_weight(j->o, j->m, d->t[i], sigma_p);
+		if (d->ratio)
+			d->ratio[i] = ratio;
 	}
 	return 0;
 }
@@ -161,6 +189,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int given)
 {
 	sf_model own = *m;
+	sf_time_table table; /* of every call: 512 weights, and nothing that could go out of date */
 	struct job j;
 
 	if (d->size != m->size || d->n < 0)
@@ -174,6 +203,9 @@ static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int 
 	j.m = &own;
 	j.d = d;
 	j.given = given;
+	j.table = &table;
+	if (!given && by_table(o, m))
+		sf_normal_time(o, m, &table);
 	own.cond = sf_model_cond(m);
 	j.tile = d->size < 64 ? 32 : 1;
 	return sf_parallel_work(m->ctx, (double)d->n * (1000 + 20 * (double)d->size), (d->n + j.tile - 1) / j.tile, draw_tile, &j);

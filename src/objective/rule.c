@@ -71,6 +71,9 @@ static int fits_options(const sf_objective_class *cls, const sf_objective_option
 		return sf_fail(m->ctx, SF_EUNSUP, "objective '%s': t=%s needs a noise level sigma/alpha, which process '%s' has "
 		               "not (uniform, stratified, fixed)", name, opt->t == SF_T_LOGNORMAL ? "lognormal" : "importance",
 		               process);
+	if (opt->t == SF_T_NORMAL && !sf_process_linear(p))
+		return sf_fail(m->ctx, SF_EUNSUP, "objective '%s': t=normal needs a closed-form transition kernel, which process "
+		               "'%s' has not (uniform, stratified, fixed)", name, process);
 	if (sf_objective_still(p) && (opt->weight == SF_W_G2 || opt->weight == SF_W_G2_SIGMA2))
 		return sf_fail(m->ctx, SF_EUNSUP, "objective '%s': process '%s' has no g(t) to weight with (sigma2, one)", name,
 		               process);

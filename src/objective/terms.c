@@ -99,6 +99,11 @@ void sf_draw_probes(const sf_model *m, const sf_draw *d, int64_t i, int kind, in
 
 int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, int train, sf_loss *l)
 {
+	return sf_objective_build_at(o, m, g, train, NULL, l);
+}
+
+int sf_objective_build_at(const sf_objective *o, const sf_model *m, sf_graph *g, int train, const sf_model_vars *at, sf_loss *l)
+{
 	const void *record = o->object.cls; /* the head is its first member */
 	const sf_objective_class *cls = record;
 	int64_t probes = sf_objective_probes(o) * m->size, augments = m->augments;
@@ -107,7 +112,9 @@ int sf_objective_build(const sf_objective *o, const sf_model *m, sf_graph *g, in
 
 	SF_TRY(sf_objective_accepts(o, m));
 	sf_model_vars_init(&l->v);
-	l->v.x = sf_input(g, "xt", 1, m->rank, m->dim);
+	l->v.x = at ? at->x : sf_input(g, "xt", 1, m->rank, m->dim);
+	if (at)
+		l->v.position = at->position;
 	if (m->augments > 0)
 		l->v.augment = sf_input(g, "augment", 1, 1, &augments);
 	l->z = sf_input(g, "z", 1, m->rank, m->dim);

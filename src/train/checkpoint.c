@@ -155,20 +155,46 @@ static int read_one(const sf_setup *s, const char *path, const sf_tensors *file,
 	return SF_OK;
 }
 
+int sf_checkpoint_one(const sf_setup *s, const char *path, const sf_tensors *file, const char *prefix, const sf_param_info *p,
+                      sf_dtype type, void *out)
+{
+	char name[256];
+
+	snprintf(name, sizeof name, "%s%s", prefix, p->name);
+	return read_one(s, path, file, name, p, type, out);
+}
+
+/* The encoder and decoder in the file are those that it says. */
+static int hashes(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file, const sf_state *st)
+{
+	int k, rc = SF_OK;
+	char hex[17];
+	void *flat;
+
+	if (!s->vae)
+		return SF_OK;
+	flat = sf_alloc((size_t)sf_param_total(g), width(s->type));
+	if (!flat)
+		return sf_fail(s->ctx, SF_ENOMEM, "%s: out of memory", path);
+	for (k = 0; rc == 0 && k < KINDS; k++)
+		if (buffer(st, k) && sf_pair_hash(file, prefixes[k]))
+			rc = sf_pair_read(s, g, path, file, prefixes[k], flat, hex);
+	sf_free(flat);
+	return rc;
+}
+
 /* Every tensor that `st` has room for: into `to` each, or where that is NULL into the state. */
 static int read_tensors(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file,
                         const sf_state *st, void *to)
 {
 	int np = sf_param_count(g), i, k;
-	char name[256];
 
 	for (k = 0; k < KINDS; k++)
 		for (i = 0; buffer(st, k) && i < np; i++) {
 			const sf_param_info *p = sf_param_get(g, i);
 
-			snprintf(name, sizeof name, "%s%s", prefixes[k], p->name);
-			SF_TRY(read_one(s, path, file, name, p, st->type,
-			                to ? to : (char *)buffer(st, k) + (size_t)p->offset * width(st->type)));
+			SF_TRY(sf_checkpoint_one(s, path, file, prefixes[k], p, st->type,
+			                         to ? to : (char *)buffer(st, k) + (size_t)p->offset * width(st->type)));
 		}
 	return SF_OK;
 }
@@ -200,6 +226,7 @@ static int read_all(const sf_setup *s, const sf_graph *g, const char *path, cons
 
 	SF_TRY(sf_meta_check(s->ctx, path, file));
 	SF_TRY(sf_meta_conditioning(s, path, file));
+	SF_TRY(sf_pair_check(s, path, file));
 	for (i = 0; i < sf_param_count(g); i++)
 		most = sf_param_get(g, i)->shape.size > most ? sf_param_get(g, i)->shape.size : most;
 	place = sf_alloc((size_t)most, width(st->type));
@@ -209,6 +236,7 @@ static int read_all(const sf_setup *s, const sf_graph *g, const char *path, cons
 	sf_free(place);
 	SF_TRY(rc);
 	SF_TRY(no_others(s, g, path, file));
+	SF_TRY(hashes(s, g, path, file, st));
 	SF_TRY(sf_meta_progress(s->ctx, path, file, st)); /* all or nothing */
 	return read_tensors(s, g, path, file, st, NULL);
 }
@@ -243,15 +271,13 @@ int sf_checkpoint_resume(const sf_setup *s, const sf_graph *g, const char *path,
 /* One kind of weights from an open file. */
 static int weights(const sf_setup *s, const char *path, const sf_tensors *file, int kind, void **params)
 {
-	sf_model_vars v;
 	sf_graph *g;
 	sf_state st;
 	int rc;
 
 	memset(&st, 0, sizeof st);
 	SF_TRY(sf_graph_new(s->ctx, 1, &g));
-	sf_model_vars_init(&v);
-	rc = sf_model_build(&s->model, g, 0, &v);
+	rc = sf_setup_layout(s, g);
 	st.type = s->type;
 	st.total = sf_param_total(g);
 	if (rc == 0) {

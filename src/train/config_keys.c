@@ -37,7 +37,7 @@ static const sf_opt net[] = {
 	END};
 static const sf_opt model[] = {
 	{"parametrisation", "what the network's output stands for: eps, score, sigma-score, x0, v, edm, edm-vp, edm-ve, edm-iddpm, "
-	                    "mixed or energy", SF_OPT_STRING, AT(model.parametrisation), "eps", 0, 0, NULL},
+	                    "mixed, mixed-learned or energy", SF_OPT_STRING, AT(model.parametrisation), "eps", 0, 0, NULL},
 	{"cond", "what the network is told of the noise: 999 t/T, ln(r)/4, ln(r), ln(r/2) with r = sigma/alpha, the number of the "
 	         "noise level, or 999 times the time at which vp has r; auto: by parametrisation and network", SF_OPT_CHOICE,
 	 AT(model.cond), "auto", 0, 0, "auto|time|log4|log|log-half|level|vp-time"},
@@ -45,9 +45,39 @@ static const sf_opt model[] = {
 	 NULL},
 	{"sigma-data", "standard deviation that edm scales with; 0: that of the data", SF_OPT_DOUBLE,
 	 AT(model.sigma_data), "0", 0, 1e6, NULL},
+	{"mix", "logit of the network's share that parametrisation mixed-learned starts from, in each channel", SF_OPT_DOUBLE, AT(model.mix),
+	 "-3", -50, 50, NULL},
 	{"precision", "of weights and arithmetic", SF_OPT_CHOICE, AT(model.precision), "float32", 0, 0,
 	 "float32|float64"},
 	{"conditional", "feed the data's labels to the network", SF_OPT_BOOL, AT(model.conditional), "false", 0, 0,
+	 NULL},
+	END};
+static const sf_opt vae[] = {
+	{"encoder", "network that encodes the data, whose latent variables the model is then of (scorefield list net); empty: a model of "
+	 "the data themselves", SF_OPT_STRING, AT(vae.encoder), "", 0, 0, NULL},
+	{"decoder", "network that decodes latents", SF_OPT_STRING, AT(vae.decoder), "", 0, 0, NULL},
+	{"latent", "channels of the latent of images, or its numbers, all groups together", SF_OPT_INT, AT(vae.latent), "8", 1, 65536, NULL},
+	{"groups", "groups of latents, each of which is encoded knowing those before it; divides latent", SF_OPT_INT, AT(vae.groups), "1",
+	 1, 16, NULL},
+	{"likelihood", "of the data given a latent: normal, a chance of one a number, or mixtures of discretised logistics", SF_OPT_CHOICE,
+	 AT(vae.likelihood), "logistic", 0, 0, "gaussian|bernoulli|logistic"},
+	{"std", "standard deviation of likelihood=gaussian; 0: learned, one for all", SF_OPT_DOUBLE, AT(vae.std), "0", 0, 1e6, NULL},
+	{"mixture", "components of likelihood=logistic", SF_OPT_INT, AT(vae.mixture), "1", 1, 30, NULL},
+	{"pretrain", "first steps, in which encoder and decoder are trained with normal latents and the score model is not", SF_OPT_INT,
+	 AT(vae.pretrain), "0", 0, BIG, NULL},
+	{"after", "what follows: joint: encoder and decoder are trained together with the score model; frozen: the score model alone, of what "
+	 "the averages of the encoder encode", SF_OPT_CHOICE, AT(vae.after), "joint", 0, 0, "joint|frozen"},
+	{"times", "of the encoder's cross entropy in joint training: those of the score model's loss (one evaluation serves both), or its "
+	 "own, with noise of its own", SF_OPT_CHOICE, AT(vae.times), "shared", 0, 0, "shared|separate"},
+	{"q-times", "density of times=separate (see t of objectives)", SF_OPT_CHOICE, AT(vae.q_times), "normal", 0, 0, "uniform|normal"},
+	{"kl-start", "weight of the latents' divergence in the first step", SF_OPT_DOUBLE, AT(vae.kl_start), "0.0001", 0, 1, NULL},
+	{"kl-steps", "steps over which that weight rises to 1 in a line; 0: it is 1", SF_OPT_INT, AT(vae.kl_steps), "0", 0, BIG, NULL},
+	{"balance", "while it rises, groups count by their share of the divergence, so that none is given up", SF_OPT_BOOL, AT(vae.balance),
+	 "true", 0, 0, NULL},
+	{"spectral", "weight of the sum of the largest singular values of encoder and decoder, and of their norms' largest scales; 0: none",
+	 SF_OPT_DOUBLE, AT(vae.spectral), "0", 0, 1e6, NULL},
+	{"lr", "learning rate of encoder and decoder; 0: that of [train]", SF_OPT_DOUBLE, AT(vae.lr), "0", 0, 1e30, NULL},
+	{"from", "run or checkpoint whose encoder and decoder (the first average) training starts with", SF_OPT_STRING, AT(vae.from), "", 0, 0,
 	 NULL},
 	END};
 static const sf_opt objective[] = {
@@ -106,5 +136,5 @@ static const sf_opt sample[] = {
 	END};
 
 const sf_section sf_sections[] = {
-	{"data", data}, {"process", process}, {"net", net}, {"model", model}, {"objective", objective},
+	{"data", data}, {"process", process}, {"net", net}, {"model", model}, {"vae", vae}, {"objective", objective},
 	{"train", train}, {"sample", sample}, {NULL, NULL}};

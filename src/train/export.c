@@ -112,7 +112,6 @@ static int write_all(const sf_setup *s, const sf_graph *g, const sf_map *map, co
 
 int sf_export(const sf_setup *s, const char *checkpoint, const char *map_name, int raw, const char *file, int *tensors)
 {
-	sf_model_vars v;
 	sf_graph *g = NULL;
 	sf_map *map = NULL;
 	sf_state st;
@@ -120,10 +119,9 @@ int sf_export(const sf_setup *s, const char *checkpoint, const char *map_name, i
 
 	memset(&st, 0, sizeof st);
 	SF_TRY(sf_map_open(s->ctx, map_name ? map_name : "own", &map));
-	sf_model_vars_init(&v);
 	rc = sf_graph_new(s->ctx, 1, &g);
 	if (rc == 0)
-		rc = sf_model_build(&s->model, g, 0, &v);
+		rc = sf_setup_layout(s, g);
 	if (rc == 0) {
 		st.type = s->type;
 		st.total = sf_param_total(g);

@@ -81,6 +81,8 @@ int sf_import(sf_ctx *ctx, sf_config *c, const char *file, const char *dir, cons
 		rc = sf_setup_open(ctx, c, 0, file, &s);
 	else
 		rc = sf_setup_open(ctx, c, SF_SETUP_SHAPE, NULL, &s);
+	if (rc == 0 && s.vae)
+		rc = sf_fail(ctx, SF_EUNSUP, "%s: models of latents ([vae] encoder) are not imported", file);
 	if (rc == 0)
 		rc = sf_graph_new(ctx, 1, &g);
 	sf_model_vars_init(&v);

@@ -8,6 +8,7 @@
 #include <scorefield/train.h>
 
 #include "core/core.h"
+#include "latent/loss.h"
 
 /* ---- config_keys.c ---- */
 typedef struct sf_settings {
@@ -27,9 +28,16 @@ typedef struct sf_settings {
 	struct {
 		char *parametrisation;
 		double sigma_data; /* 0: the data's standard deviation */
+		double mix;
 		int precision, conditional, cond; /* cond: SF_COND_... */
 		int64_t levels; /* of cond=level; 0: see sf_param_coef */
 	} model;
+	struct {
+		char *encoder, *decoder, *from; /* encoder empty: no latents */
+		int64_t latent, groups, mixture, pretrain, kl_steps;
+		int likelihood, after, times, q_times, balance;
+		double std, kl_start, spectral, lr;
+	} vae;
 	struct {
 		int64_t steps, batch, shards, accumulate, seed, warmup, warmup_images, log_every, checkpoint_every, sample_every,
 		        keep;
@@ -45,6 +53,8 @@ typedef struct sf_settings {
 enum { SF_SET_SCALE_AUTO, SF_SET_SCALE_NONE, SF_SET_SCALE_UNIT, SF_SET_SCALE_PM1, SF_SET_SCALE_STANDARD };
 enum { SF_RAMP_NONE, SF_RAMP_TF, SF_RAMP_EDM };
 enum { SF_NONFINITE_STOP, SF_NONFINITE_ZERO };
+enum { SF_AFTER_JOINT, SF_AFTER_FROZEN };
+enum { SF_TIMES_SHARED, SF_TIMES_SEPARATE };
 
 typedef struct sf_section {
 	const char *name;
@@ -83,6 +93,7 @@ int sf_averages_find(sf_ctx *ctx, const char *path, const sf_tensors *file, cons
 /* ---- optimiser.c: Adam with warm-up, clipping and moving averages ---- */
 /* Of the update that follows `done` earlier ones; the decay of average i. */
 double sf_train_lr(const sf_settings *s, int64_t done);
+double sf_train_rate(const sf_settings *s, double lr, int64_t done); /* of a part that has another rate */
 double sf_train_ema(const sf_settings *s, int i, int64_t done);
 /* Factor on a gradient of this norm. */
 double sf_train_clip(const sf_settings *s, double norm);
@@ -93,14 +104,48 @@ double sf_train_norm(const sf_ctx *ctx, sf_dtype type, int64_t n, const void *g,
 int64_t sf_train_sanitise(const sf_ctx *ctx, sf_dtype type, int64_t n, void *g, double most, double *partial);
 /* Whether all numbers of a state are. */
 int sf_train_finite(const sf_ctx *ctx, const sf_state *st, double *partial);
-/* One update with `grad` times gscale. */
+/* One update with `grad` (of all parameters) times gscale. */
 int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const void *grad, double gscale);
+/* The same of some of the parameters, with their own rate and number of earlier updates; the others stay, and so do their averages
+ * and moments. Leaves st->step alone. */
+typedef struct sf_part {
+	int64_t first, n, done;
+	double lr; /* after the warm-up */
+} sf_part;
+int sf_train_part(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const sf_part *part, const void *grad, double gscale);
 
 /* ---- shape.c: [data] shape and classes ---- */
 /* What data of that shape look like; SF_EINVAL where the text is none. */
 int sf_shape_assume(sf_ctx *ctx, const sf_settings *set, sf_data_info *info, sf_view *view);
 /* SF_EMISMATCH unless `found` are as [data] shape says; it may say nothing. */
 int sf_shape_check(sf_ctx *ctx, const sf_settings *set, const sf_data_info *found);
+
+/* ---- phase.c: of runs with latents, and what is trained in which ---- */
+/* SF_LATENT_... (latent/loss.h) of the step that follows `done` earlier ones; -1 without latents. */
+int sf_phase_at(const sf_setup *s, int64_t done);
+const char *sf_phase_name(int phase); /* NULL for -1 */
+/* The parameters that this step trains, one part or two: the score model's, then the pair's. `total`: numbers in all. */
+int sf_phase_parts(const sf_setup *s, int64_t total, int64_t done, sf_part part[2]);
+/* What keys of [vae] do not say one by one. */
+int sf_phase_check(sf_ctx *ctx, const sf_settings *set);
+/* How the losses are made, for sf_latent_new. */
+void sf_phase_how(const sf_settings *set, sf_latent_how *how);
+/* The first average of the encoder and decoder takes the place of all others and of the weights. */
+void sf_phase_freeze(const sf_setup *s, sf_state *st);
+
+/* ---- pair.c: encoder and decoder in files ---- */
+/* What they are, as text; freed by the caller with free(). SF_ENOMEM. */
+int sf_pair_text(const sf_setup *s, char **text);
+/* SF_EMISMATCH unless the file's are of the same networks. */
+int sf_pair_check(const sf_setup *s, const char *path, const sf_tensors *file);
+/* The hash that a file has for tensors PREFIX.NAME, or NULL: "param." is vae-hash-raw, "ema." vae-hash, "ema1." vae-hash1. */
+const char *sf_pair_hash(const sf_tensors *file, const char *prefix);
+/* The pair's tensors PREFIX.* of an open file into a flat buffer of the whole layout (element type s->type), and their hash;
+ * SF_EMISMATCH where it is not the file's. */
+int sf_pair_read(const sf_setup *s, const sf_graph *g, const char *path, const sf_tensors *file, const char *prefix, void *flat,
+                 char hex[17]);
+/* [vae] from: the first average there becomes weights and averages of the pair. */
+int sf_pair_start(const sf_setup *s, sf_state *st);
 
 /* ---- setup.c ---- */
 /* Reference batches hold every record of the data once at most: SF_ERANGE where there are too few. */
@@ -117,15 +162,22 @@ void sf_limits_read(const char *root, sf_limits *l);
 /* ---- memory.c ---- */
 /* What a planned batch and its training need; SF_ENOMEM with what would help where that is too much. */
 void sf_memory_of(const sf_setup *s, const sf_batch *b, sf_memory *m);
+/* Of the batch that needs the most; either may be NULL. */
+void sf_memory_most(const sf_setup *s, sf_batch *const b[2], sf_memory *m);
 int sf_memory_fits(const sf_setup *s, const sf_memory *m, const sf_limits *l);
 
 /* ---- checkpoint.c ---- */
 /* sf_checkpoint_load, of a run whose averages are the configuration's. */
 int sf_checkpoint_resume(const sf_setup *s, const sf_graph *g, const char *path, sf_state *st);
+/* Tensor PREFIX.NAME of an open file, checked, into `out` (of element type `type`). */
+int sf_checkpoint_one(const sf_setup *s, const char *path, const sf_tensors *file, const char *prefix, const sf_param_info *p,
+                      sf_dtype type, void *out);
 
 /* ---- step.c: the batch of one step ---- */
-/* Planned; it has no memory until sf_batch_open. */
-int sf_step_plan(const sf_setup *s, sf_batch **b);
+/* Planned; it has no memory until sf_batch_open. phase: sf_phase_at. */
+int sf_step_plan(const sf_setup *s, int phase, sf_batch **b);
+/* The same for all phases that the run has, one or two, in order; of its first and last steps. */
+int sf_step_phases(const sf_setup *s, sf_batch *b[2]);
 /* Fills in the data of step number `step` (from 0): of the batch's part, or with part 0 the whole reference batch. */
 int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step);
 /* Draws step number `step` (from 0) and runs it, part by part: the batch's gradient is that of the sum, *loss the mean. */
@@ -150,6 +202,7 @@ typedef struct sf_log_line {
 	double loss, grad_norm, lr, ema[SF_AVERAGES], seconds;
 	int averages;
 	int64_t nonfinite; /* -1: not counted */
+	double term[SF_TERMS]; /* NaN: none */
 } sf_log_line;
 int sf_rundir_log(sf_rundir *r, const sf_log_line *l);
 /* "DIR/NAME-STEP.EXT" */

@@ -28,8 +28,8 @@ static double previews(const sf_setup *s)
 
 	if (!s->sampler || set->train.sample_every == 0 || sf_model_score_bytes(&s->model, s->type, set->sample.batch, &bytes) < 0)
 		return 0;
-	return bytes + STATES * sizeof(double) * (double)set->sample.n * (double)sf_process_blocks(s->process) *
-	               (double)s->info.size;
+	bytes += STATES * sizeof(double) * (double)set->sample.n * (double)sf_process_blocks(s->process) * (double)s->model.size;
+	return s->vae ? bytes + sizeof(double) * (double)set->sample.n * (double)s->info.size : bytes;
 }
 
 void sf_memory_of(const sf_setup *s, const sf_batch *b, sf_memory *m)
@@ -49,17 +49,33 @@ void sf_memory_of(const sf_setup *s, const sf_batch *b, sf_memory *m)
 	m->total = m->weights + m->activations + m->data + m->previews;
 }
 
+void sf_memory_most(const sf_setup *s, sf_batch *const b[2], sf_memory *m)
+{
+	sf_memory one;
+	int i;
+
+	memset(m, 0, sizeof *m);
+	for (i = 0; i < 2; i++) {
+		if (!b[i])
+			continue;
+		sf_memory_of(s, b[i], &one);
+		if (one.total > m->total)
+			*m = one;
+	}
+}
+
 int sf_memory_measure(const sf_setup *s, sf_memory *m)
 {
-	sf_batch *b;
+	sf_batch *b[2];
 
 	memset(m, 0, sizeof *m);
 	if (!s->objective)
 		return sf_fail(s->ctx, SF_EINVAL, "memory of training: the set-up has no objective");
 	SF_TRY(sf_train_check(s->ctx, sf_config_settings(s->config)));
-	SF_TRY(sf_step_plan(s, &b));
-	sf_memory_of(s, b, m);
-	sf_batch_free(b);
+	SF_TRY(sf_step_phases(s, b));
+	sf_memory_most(s, b, m);
+	sf_batch_free(b[0]);
+	sf_batch_free(b[1]);
 	return SF_OK;
 }
 

@@ -95,6 +95,46 @@ static void averages(const sf_setup *s, const sf_state *st, sf_meta *m)
 	free(t.s);
 }
 
+/* Encoder and decoder: what they are, and a hash of each kind of weights that there are. */
+static void pair(const sf_setup *s, const sf_state *st, sf_meta *m)
+{
+	static const char *const keys[SF_AVERAGES + 1] = {"vae-hash-raw", "vae-hash", "vae-hash1", "vae-hash2", "vae-hash3",
+	                                                  "vae-hash4", "vae-hash5", "vae-hash6", "vae-hash7"};
+	size_t at = (size_t)s->pair * (s->type == SF_F32 ? sizeof(float) : sizeof(double));
+	char *is = NULL, hex[17];
+	int i;
+
+	if (!s->vae)
+		return;
+	m->failed |= sf_pair_text(s, &is) < 0;
+	text(m, "vae", is ? is : "");
+	free(is);
+	for (i = 0; st && i <= st->averages; i++) {
+		const void *flat = i == 0 ? st->param : i == 1 ? st->ema : st->more[i - 2];
+
+		if (!flat)
+			continue;
+		sf_vae_hash(s->vae, s->type, (const char *)flat + at, hex);
+		text(m, keys[i], hex);
+	}
+}
+
+/* What the log has summed up since its last line: sum and number of each term. */
+static void terms(const sf_state *st, sf_meta *m)
+{
+	sf_text t = {NULL, 0, 0, 0};
+	char v[40];
+	int i;
+
+	for (i = 0; i < SF_TERMS; i++) {
+		sf_format_double(st->term[i].sum, v, sizeof v);
+		sf_text_add(&t, "%s%s %lld", i ? " " : "", v, (long long)st->term[i].n);
+	}
+	m->failed |= t.failed;
+	text(m, "term-sums", t.s ? t.s : "");
+	free(t.s);
+}
+
 int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
 {
 	memset(m, 0, sizeof *m);
@@ -105,6 +145,9 @@ int sf_meta_make(const sf_setup *s, const sf_state *st, sf_meta *m)
 	whole(m, "nonfinite", st->nonfinite);
 	averages(s, st, m);
 	parts(s, m);
+	pair(s, st, m);
+	if (s->vae)
+		terms(st, m);
 	return made(s, m);
 }
 
@@ -119,6 +162,7 @@ int sf_meta_export(const sf_setup *s, int64_t step, const char *map, const char 
 	text(m, "map", map);
 	text(m, "weights", weights);
 	parts(s, m);
+	pair(s, NULL, m);
 	sf_config_print(s->config, &config);
 	m->failed |= config.failed;
 	text(m, "config", config.s ? config.s : "");
@@ -175,6 +219,27 @@ static int get(sf_ctx *ctx, const char *path, const sf_tensors *t, const char *k
 	return SF_OK;
 }
 
+static int get_terms(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_state *st)
+{
+	const char *at = sf_tensors_meta(t, "term-sums");
+	double v[2 * SF_TERMS];
+	char *end;
+	int i;
+
+	if (!at)
+		return SF_OK;
+	for (i = 0; i < 2 * SF_TERMS; i++, at = end) {
+		v[i] = strtod(at, &end);
+		if (end == at || !isfinite(v[i]) || (i % 2 && !(v[i] >= 0 && v[i] <= 1e15)))
+			return sf_fail(ctx, SF_EFORMAT, "%s: metadata 'term-sums' is not %d sums with their numbers", path, SF_TERMS);
+	}
+	for (i = 0; i < SF_TERMS; i++) {
+		st->term[i].sum = v[2 * i];
+		st->term[i].n = (int64_t)v[2 * i + 1];
+	}
+	return SF_OK;
+}
+
 int sf_meta_progress(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_state *st)
 {
 	double step, sum, n, nonfinite = 0;
@@ -184,6 +249,7 @@ int sf_meta_progress(sf_ctx *ctx, const char *path, const sf_tensors *t, sf_stat
 	SF_TRY(get(ctx, path, t, "loss-n", 0, 1e15, &n));
 	if (sf_tensors_meta(t, "nonfinite"))
 		SF_TRY(get(ctx, path, t, "nonfinite", 0, 1e15, &nonfinite));
+	SF_TRY(get_terms(ctx, path, t, st));
 	st->step = (int64_t)step;
 	st->loss_sum = sum;
 	st->loss_n = (int64_t)n;

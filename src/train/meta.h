@@ -6,7 +6,7 @@
 #include <scorefield/io.h>
 #include <scorefield/train.h>
 
-enum { SF_META_MAX = 40 };
+enum { SF_META_MAX = 64 };
 typedef struct sf_meta { /* key and value texts to write */
 	const char *key[SF_META_MAX], *value[SF_META_MAX];
 	char *owned[SF_META_MAX];

@@ -20,13 +20,18 @@
 
 double sf_train_lr(const sf_settings *s, int64_t done)
 {
+	return sf_train_rate(s, s->train.lr, done);
+}
+
+double sf_train_rate(const sf_settings *s, double lr, int64_t done)
+{
 	double n = (double)done, rise = (double)s->train.warmup;
 
 	if (s->train.warmup_images > 0) {
 		n *= (double)s->train.batch;
 		rise = (double)s->train.warmup_images;
 	}
-	return n < rise ? s->train.lr * n / rise : s->train.lr;
+	return n < rise ? lr * n / rise : lr;
 }
 
 double sf_train_ema(const sf_settings *s, int i, int64_t done)
@@ -50,7 +55,7 @@ double sf_train_clip(const sf_settings *s, double norm)
 
 struct job {
 	sf_dtype type;
-	int64_t n;
+	int64_t n, first; /* numbers, and where in the buffers they begin */
 	const void *g;
 	void *replace; /* g, where it is written to; NULL: it is not */
 	double most;
@@ -168,7 +173,7 @@ int sf_train_finite(const sf_ctx *ctx, const sf_state *st, double *partial)
 static int adam_tile(void *arg, int64_t tile, int worker)
 {
 	struct job *j = arg;
-	int64_t n = length(j, tile), i = tile * SF_TRAIN_TILE;
+	int64_t n = length(j, tile), i = j->first + tile * SF_TRAIN_TILE;
 	sf_state *st = j->st;
 	int k;
 
@@ -190,7 +195,20 @@ static int adam_tile(void *arg, int64_t tile, int worker)
 
 int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const void *grad, double gscale)
 {
-	double n = (double)st->step + 1, ema[SF_AVERAGES];
+	sf_part all;
+
+	all.first = 0;
+	all.n = st->total;
+	all.done = st->step;
+	all.lr = s->train.lr;
+	SF_TRY(sf_train_part(ctx, s, st, &all, grad, gscale));
+	st->step++;
+	return SF_OK;
+}
+
+int sf_train_part(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const sf_part *part, const void *grad, double gscale)
+{
+	double n = (double)part->done + 1, ema[SF_AVERAGES];
 	struct job j;
 	sf_adam a;
 	int i;
@@ -199,8 +217,8 @@ int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const
 	if (st->averages > sf_averages(s)->n)
 		return SF_EINVAL;
 	for (i = 0; i < st->averages; i++)
-		ema[i] = sf_train_ema(s, i, st->step);
-	a.lr = sf_train_lr(s, st->step);
+		ema[i] = sf_train_ema(s, i, part->done);
+	a.lr = sf_train_rate(s, part->lr, part->done);
 	a.beta1 = s->train.beta1;
 	a.beta2 = s->train.beta2;
 	a.eps = s->train.eps;
@@ -209,7 +227,8 @@ int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const
 	a.gscale = gscale;
 	a.ema = ema[0];
 	j.type = st->type;
-	j.n = st->total;
+	j.n = part->n;
+	j.first = part->first;
 	j.g = grad;
 	j.adam = &a;
 	j.ema = ema;
@@ -218,7 +237,5 @@ int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const
 		j.k32 = sf_kernels_f32(ctx);
 	else
 		j.k64 = sf_kernels_f64(ctx);
-	SF_TRY(sf_parallel_work(ctx, (double)(st->total * st->averages), (st->total + SF_TRAIN_TILE - 1) / SF_TRAIN_TILE, adam_tile, &j));
-	st->step++;
-	return SF_OK;
+	return sf_parallel_work(ctx, (.2 + .2 * st->averages) * (double)part->n, (part->n + SF_TRAIN_TILE - 1) / SF_TRAIN_TILE, adam_tile, &j);
 }

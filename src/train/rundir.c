@@ -307,6 +307,7 @@ static void add_number(sf_text *t, const char *key, double v)
 
 int sf_rundir_log(sf_rundir *r, const sf_log_line *l)
 {
+	static const char *const terms[SF_TERMS] = {"reconstruction", "kl", "prior"};
 	sf_text t = {NULL, 0, 0, 0};
 	char key[16];
 	int bad, i;
@@ -319,6 +320,9 @@ int sf_rundir_log(sf_rundir *r, const sf_log_line *l)
 		snprintf(key, sizeof key, i ? "ema%d" : "ema", i);
 		add_number(&t, key, l->ema[i]);
 	}
+	for (i = 0; i < SF_TERMS; i++)
+		if (!isnan(l->term[i]))
+			add_number(&t, terms[i], l->term[i]);
 	if (l->nonfinite >= 0)
 		add_number(&t, "nonfinite", (double)l->nonfinite);
 	add_number(&t, "seconds", l->seconds);
@@ -331,6 +335,9 @@ int sf_rundir_log(sf_rundir *r, const sf_log_line *l)
 		SF_TRY(sf_events_scalar(r->events, l->step, "loss", l->loss));
 		SF_TRY(sf_events_scalar(r->events, l->step, "grad_norm", l->grad_norm));
 		SF_TRY(sf_events_scalar(r->events, l->step, "lr", l->lr));
+		for (i = 0; i < SF_TERMS; i++)
+			if (!isnan(l->term[i]))
+				SF_TRY(sf_events_scalar(r->events, l->step, terms[i], l->term[i]));
 	}
 	return SF_OK;
 }

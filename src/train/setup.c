@@ -41,10 +41,61 @@ static int open_augment(sf_setup *s, const sf_settings *set)
 	return sf_view_set_augment(s->ctx, &s->view, &s->info, set->data.augment, kinds);
 }
 
+/* The data's encoder and decoder; the model is then of their latents. */
+static int open_vae(sf_setup *s, const sf_settings *set)
+{
+	sf_model *m = &s->model;
+	sf_vae_how how;
+
+	SF_TRY(sf_phase_check(s->ctx, set));
+	m->rank = s->info.rank;
+	memcpy(m->dim, s->info.dim, sizeof m->dim);
+	m->size = s->info.size;
+	if (!*set->vae.encoder)
+		return SF_OK;
+	memset(&how, 0, sizeof how);
+	how.encoder = set->vae.encoder;
+	how.decoder = set->vae.decoder;
+	how.latent = set->vae.latent;
+	how.groups = (int)set->vae.groups;
+	how.likelihood = set->vae.likelihood;
+	how.std = set->vae.std;
+	how.mixture = (int)set->vae.mixture;
+	how.rank = s->info.rank;
+	memcpy(how.dim, s->info.dim, sizeof how.dim);
+	how.scale = s->view.scale;
+	how.shift = s->view.shift;
+	how.lo = s->info.lo;
+	how.hi = s->info.hi;
+	how.levels = set->data.dequantise ? 0 : s->info.levels;
+	SF_TRY(sf_vae_new(s->ctx, &how, &s->vae));
+	m->size = sf_vae_latent(s->vae, &m->rank, m->dim);
+	if (set->model.sigma_data == 0)
+		m->sigma_data = 1; /* what latents are drawn to */
+	return SF_OK;
+}
+
+/* Those of a run: the model's, which [net] parameters is about, and the pair's. */
+static int count_params(sf_setup *s, const sf_settings *set)
+{
+	int64_t total, pair = 0;
+
+	SF_TRY(sf_model_params(&s->model, &s->params, &total));
+	if (set->net.parameters && set->net.parameters != s->params)
+		return sf_fail(s->ctx, SF_EMISMATCH, "network '%s' has %lld parameters, but [net] parameters expects %lld; set "
+		               "net.parameters=0 for another network", set->net.spec, (long long)s->params,
+		               (long long)set->net.parameters);
+	if (!s->vae)
+		return SF_OK;
+	s->pair = total;
+	SF_TRY(sf_vae_params(s->vae, &pair, &total));
+	s->params += pair;
+	return SF_OK;
+}
+
 static int open_model(sf_setup *s, const sf_settings *set)
 {
 	sf_model *m = &s->model;
-	int64_t total;
 
 	s->type = set->model.precision ? SF_F64 : SF_F32;
 	SF_TRY(sf_process_new(s->ctx, set->process.spec, &s->process));
@@ -57,9 +108,8 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	m->sigma_data = set->model.sigma_data > 0 ? set->model.sigma_data : s->view.std;
 	m->cond = set->model.cond;
 	m->levels = set->model.levels;
-	m->rank = s->info.rank;
-	memcpy(m->dim, s->info.dim, sizeof m->dim);
-	m->size = s->info.size;
+	m->mix = set->model.mix;
+	SF_TRY(open_vae(s, set));
 	if (set->model.conditional && s->info.classes < 1)
 		return sf_fail(s->ctx, SF_EMISMATCH, "[model] conditional=true needs labels, which the data '%s' have "
 		               "not", set->data.spec);
@@ -69,12 +119,7 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	m->classes = set->model.conditional ? s->info.classes : 0;
 	m->augments = s->view.augment > 0 ? SF_AUGMENT_LABELS : 0;
 	SF_TRY(sf_model_check(m));
-	SF_TRY(sf_model_params(m, &s->params, &total));
-	if (set->net.parameters && set->net.parameters != s->params)
-		return sf_fail(s->ctx, SF_EMISMATCH, "network '%s' has %lld parameters, but [net] parameters expects %lld; set "
-		               "net.parameters=0 for another network", set->net.spec, (long long)s->params,
-		               (long long)set->net.parameters);
-	return SF_OK;
+	return count_params(s, set);
 }
 
 int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch)
@@ -93,6 +138,23 @@ int sf_reference_check(const sf_setup *s, const sf_objective *o, int64_t batch)
 	return SF_OK;
 }
 
+/* What is learned, and by what. */
+static int open_objective(sf_setup *s, const sf_settings *set)
+{
+	sf_latent_how how;
+
+	SF_TRY(sf_objective_new(s->ctx, set->objective.spec, &s->objective));
+	SF_TRY(sf_objective_accepts(s->objective, &s->model));
+	sf_phase_how(set, &how);
+	if (s->vae)
+		SF_TRY(sf_latent_new(&how, s->objective, &s->model, s->vae, &s->latent));
+	if (s->data)
+		SF_TRY(sf_reference_check(s, s->objective, set->train.batch));
+	if (s->data && s->view.augment > 0)
+		SF_TRY(sf_augmenter_new(s->ctx, &s->view, &s->info, &s->augmenter));
+	return SF_OK;
+}
+
 static int open_parts(sf_setup *s, int needs, const char *checkpoint)
 {
 	const sf_settings *set = sf_config_settings(s->config);
@@ -108,14 +170,8 @@ static int open_parts(sf_setup *s, int needs, const char *checkpoint)
 	if (!stored)
 		SF_TRY(open_augment(s, set));
 	SF_TRY(open_model(s, set));
-	if (needs & SF_SETUP_OBJECTIVE) {
-		SF_TRY(sf_objective_new(s->ctx, set->objective.spec, &s->objective));
-		SF_TRY(sf_objective_accepts(s->objective, &s->model));
-		if (s->data)
-			SF_TRY(sf_reference_check(s, s->objective, set->train.batch));
-		if (s->data && s->view.augment > 0)
-			SF_TRY(sf_augmenter_new(s->ctx, &s->view, &s->info, &s->augmenter));
-	}
+	if (needs & SF_SETUP_OBJECTIVE)
+		SF_TRY(open_objective(s, set));
 	if (needs & SF_SETUP_SAMPLER) {
 		SF_TRY(sf_sampler_new(s->ctx, set->sample.sampler, &s->sampler));
 		SF_TRY(sf_sampler_accepts(s->sampler, s->process));
@@ -142,6 +198,8 @@ void sf_setup_close(sf_setup *s)
 {
 	sf_grid_free(s->grid);
 	sf_sampler_free(s->sampler);
+	sf_latent_free(s->latent);
+	sf_vae_free(s->vae);
 	sf_objective_free(s->objective);
 	sf_augmenter_free(s->augmenter);
 	sf_net_free(s->net);

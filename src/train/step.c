@@ -8,7 +8,9 @@
 
 #include "data/data.h"
 
-int sf_step_plan(const sf_setup *s, sf_batch **b)
+#include <string.h>
+
+int sf_step_plan(const sf_setup *s, int phase, sf_batch **b)
 {
 	const sf_settings *set = sf_config_settings(s->config);
 	int64_t shards = set->train.shards;
@@ -24,15 +26,31 @@ int sf_step_plan(const sf_setup *s, sf_batch **b)
 		               "expected 1 to %lld, or more shards (train.shards, a power of two up to the batch of %lld)",
 		               (long long)set->train.accumulate, (long long)shards, (long long)shards,
 		               (long long)set->train.batch);
+	memset(&how, 0, sizeof how);
 	how.n = set->train.batch;
 	how.shards = shards;
 	how.parts = set->train.accumulate;
 	how.train = 1;
 	how.recompute = set->train.recompute; /* SF_RECOMPUTE_... */
+	how.kind = phase < 0 ? NULL : sf_latent_kind(s->latent, phase);
 	SF_TRY(sf_batch_plan(s->objective, &s->model, &how, b));
 	sf_batch_draw(*b)->seed = (uint64_t)set->train.seed;
 	sf_batch_draw(*b)->label_dropout = set->train.label_dropout;
 	return SF_OK;
+}
+
+int sf_step_phases(const sf_setup *s, sf_batch *b[2])
+{
+	int first = sf_phase_at(s, 0), last = sf_phase_at(s, INT64_MAX), rc;
+
+	b[1] = NULL;
+	SF_TRY(sf_step_plan(s, first, &b[0]));
+	rc = first == last ? SF_OK : sf_step_plan(s, last, &b[1]);
+	if (rc < 0) {
+		sf_batch_free(b[0]);
+		b[0] = NULL;
+	}
+	return rc;
 }
 
 struct job {
@@ -79,9 +97,9 @@ int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 	j.n = d->n;
 	j.batch = d->batch;
 	j.rows = d->nref;
-	j.size = d->size;
+	j.size = s->info.size;
 	j.step = step;
-	j.tile = d->size < 64 ? 64 : 1;
+	j.tile = j.size < 64 ? 64 : 1;
 	sf_batch_data(b, &j.x0, &j.label);
 	j.augment = s->augmenter ? sf_batch_augment(b) : NULL;
 	if (j.augment && team.threads > sf_augmenter_workers(s->augmenter))
@@ -90,7 +108,7 @@ int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 	if (j.rows && j.first > 0)
 		return SF_OK; /* came with the first part */
 	rows = j.rows ? j.rows : j.n;
-	return sf_parallel_work(&team, (double)rows * (100 + (j.augment ? 50 : 2) * (double)d->size),
+	return sf_parallel_work(&team, (double)rows * (100 + (j.augment ? 50 : 2) * (double)j.size),
 	                        (rows + j.tile - 1) / j.tile, read_tile, &j);
 }
 
@@ -116,7 +134,7 @@ int sf_step_run(const sf_setup *s, sf_batch *b, const void *params, int64_t step
 		SF_TRY(sf_batch_part(b, part));
 		SF_TRY(sf_step_read(s, b, step));
 		sf_step_lap(f, SF_KIND_DATA, &since);
-		SF_TRY(sf_objective_draw(s->objective, &s->model, sf_batch_draw(b)));
+		SF_TRY(sf_batch_prepare(b));
 		sf_step_lap(f, SF_KIND_DRAW, &since);
 		SF_TRY(sf_batch_run(b, params, loss));
 	}

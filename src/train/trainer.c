@@ -4,10 +4,14 @@
  * functions of that number, so a run that is stopped and resumed ends in the same bytes as one that was not. A loss
  * or gradient that is not finite stops the run before the update, and nothing is written over; with nonfinite=zero the
  * gradient's numbers are replaced as in EDM's training, and such a loss is left out of the log's mean.
+ *
+ * With latents, phases have a graph each over one layout of the parameters (phase.c); each loss's gradient is clipped by itself,
+ * so that a part's updates do not depend on how large the other loss is.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 
 #include "io/io.h"
+#include "latent/latent.h"
 
 #include <math.h>
 #include <string.h>
@@ -17,9 +21,12 @@ struct sf_trainer {
 	sf_ctx *ctx;
 	const sf_settings *set;
 	sf_setup s;
-	sf_batch *b;
+	sf_batch *b;       /* of the phase at hand, */
+	sf_batch *plan[2]; /* which is one of these: all phases, planned; NULL where there is none, or it is over */
+	int phase;         /* -1: nothing is open yet, or there are no phases */
 	sf_state st;
 	sf_rundir dir;   /* dir.dir NULL: no files */
+	sf_spectral *spectral; /* NULL: no such term */
 	double *partial; /* of the norm */
 	sf_profile *profile; /* NULL: nobody asks where the time goes */
 	int64_t saved;   /* step of the last checkpoint written, -1 */
@@ -41,24 +48,43 @@ static int start_state(sf_trainer *t, const char *dir, int resume)
 {
 	char path[SF_PATH_MAX];
 	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
-
+	const sf_graph *g = sf_batch_graph(t->plan[0]);
 	int i;
 
-	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(sf_batch_graph(t->b)), &t->st));
+	SF_TRY(sf_state_new(t->ctx, t->s.type, sf_param_total(g), &t->st));
 	SF_TRY(sf_state_averages(t->ctx, &t->st, sf_averages(t->set)->n));
 	if (resume && sf_run_latest(t->ctx, dir, path, sizeof path, &t->saved) == 0) {
-		SF_TRY(sf_checkpoint_resume(&t->s, sf_batch_graph(t->b), path, &t->st));
+		SF_TRY(sf_checkpoint_resume(&t->s, g, path, &t->st));
 		if (t->st.step > t->set->train.steps)
 			return sf_fail(t->ctx, SF_ERANGE, "%s: is at step %lld, [train] steps is %lld", path,
 			               (long long)t->st.step, (long long)t->set->train.steps);
 		return SF_OK;
 	}
 	t->saved = -1;
-	sf_param_init(sf_batch_graph(t->b), sf_batch_draw(t->b)->seed, t->s.type, t->st.param);
+	sf_param_init(g, (uint64_t)t->set->train.seed, t->s.type, t->st.param);
 	memcpy(t->st.ema, t->st.param, (size_t)t->st.total * e);
 	for (i = 1; i < t->st.averages; i++)
 		memcpy(t->st.more[i - 1], t->st.param, (size_t)t->st.total * e);
-	return SF_OK;
+	return t->s.vae && *t->set->vae.from ? sf_pair_start(&t->s, &t->st) : SF_OK;
+}
+
+/* Opens the batch of the phase that the next step is in. Between two steps; the phase before has given its memory back. */
+static int enter(sf_trainer *t)
+{
+	int phase = sf_phase_at(&t->s, t->st.step), which = phase == sf_phase_at(&t->s, 0) ? 0 : 1;
+
+	if (t->b && phase == t->phase)
+		return SF_OK;
+	if (phase == SF_LATENT_FROZEN && t->st.step == t->set->vae.pretrain)
+		sf_phase_freeze(&t->s, &t->st);
+	if (which == 1) {
+		sf_batch_free(t->plan[0]);
+		t->plan[0] = NULL;
+	}
+	t->b = t->plan[which];
+	t->phase = phase;
+	SF_TRY(sf_batch_open(t->b));
+	return t->profile ? sf_batch_profile(t->b, t->profile) : SF_OK;
 }
 
 /* Before anything large is taken. */
@@ -67,7 +93,7 @@ static int fits(const sf_trainer *t)
 	sf_memory m;
 	sf_limits l;
 
-	sf_memory_of(&t->s, t->b, &m);
+	sf_memory_most(&t->s, t->plan, &m);
 	sf_limits_read("", &l);
 	return sf_memory_fits(&t->s, &m, &l);
 }
@@ -87,18 +113,21 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 	if (!t)
 		return sf_fail(ctx, SF_ENOMEM, "training: out of memory");
 	t->ctx = ctx;
+	t->phase = -1;
 	t->set = sf_config_settings(c);
 	if (t->set->train.sample_every > 0)
 		needs |= SF_SETUP_SAMPLER;
 	rc = sf_setup_open(ctx, c, needs, NULL, &t->s);
 	if (rc == 0)
-		rc = sf_step_plan(&t->s, &t->b);
+		rc = sf_step_phases(&t->s, t->plan);
 	if (rc == 0)
 		rc = fits(t);
 	if (rc == 0)
 		rc = start_state(t, dir, resume);
 	if (rc == 0)
-		rc = sf_batch_open(t->b);
+		rc = enter(t);
+	if (rc == 0 && t->s.vae && t->set->vae.spectral > 0)
+		rc = sf_spectral_new(t->s.vae, t->s.type, &t->spectral);
 	if (rc == 0) {
 		t->partial = sf_alloc((size_t)(t->st.total / SF_TRAIN_TILE + 1), sizeof(double));
 		if (!t->partial)
@@ -118,9 +147,11 @@ void sf_trainer_free(sf_trainer *t)
 	if (!t)
 		return;
 	sf_rundir_close(&t->dir);
+	sf_spectral_free(t->spectral);
 	sf_free(t->partial);
 	sf_state_free(&t->st);
-	sf_batch_free(t->b);
+	sf_batch_free(t->plan[0]);
+	sf_batch_free(t->plan[1]);
 	sf_setup_close(&t->s);
 	sf_free(t);
 }
@@ -142,7 +173,7 @@ void sf_trainer_describe(const sf_trainer *t, sf_plan_info *info)
 
 void sf_trainer_memory(const sf_trainer *t, sf_memory *m)
 {
-	sf_memory_of(&t->s, t->b, m);
+	sf_memory_most(&t->s, t->plan, m);
 }
 
 int sf_trainer_profile(sf_trainer *t, sf_profile *into)
@@ -166,36 +197,90 @@ static int save(sf_trainer *t)
 	return SF_OK;
 }
 
-static double gradient_norm(const sf_trainer *t)
+/* Norm of the mean gradient, of some parameters. */
+static double gradient_norm(const sf_trainer *t, const sf_part *p)
 {
-	return sf_train_norm(t->ctx, t->st.type, t->st.total, sf_batch_gradient(t->b), t->partial) /
-	       (double)t->set->train.batch;
+	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
+	const char *g = sf_batch_gradient(t->b);
+
+	return sf_train_norm(t->ctx, t->st.type, p->n, g + (size_t)p->first * e, t->partial) / (double)t->set->train.batch;
+}
+
+/* [vae] spectral, which knows no data: into the gradient of the batch's sum. */
+static int add_spectral(sf_trainer *t)
+{
+	size_t at = (size_t)t->s.pair * (t->s.type == SF_F32 ? sizeof(float) : sizeof(double));
+	double penalty;
+
+	if (!t->spectral || t->phase == SF_LATENT_FROZEN)
+		return SF_OK;
+	return sf_spectral_add(t->spectral, (char *)t->st.param + at, t->set->vae.spectral * (double)t->set->train.batch,
+	                       (char *)sf_batch_gradient(t->b) + at, &penalty);
+}
+
+/* Clips and updates one part of the parameters after the other; *norm is that of the whole gradient. */
+static int update(sf_trainer *t, double *norm, int *bad)
+{
+	double batch = (double)t->set->train.batch, part_norm[2] = {0, 0}, sum = 0;
+	sf_state *st = &t->st;
+	sf_part part[2];
+	int n = sf_phase_parts(&t->s, st->total, st->step, part), i;
+
+	for (i = 0; i < n; i++) {
+		part_norm[i] = gradient_norm(t, &part[i]);
+		sum += part_norm[i] * part_norm[i];
+	}
+	*norm = n > 1 ? sqrt(sum) : part_norm[0];
+	*bad = !isfinite(*norm);
+	if (*bad)
+		return SF_OK;
+	for (i = 0; i < n; i++)
+		SF_TRY(sf_train_part(t->ctx, t->set, st, &part[i], sf_batch_gradient(t->b), sf_train_clip(t->set, part_norm[i]) / batch));
+	st->step++;
+	return SF_OK;
+}
+
+/* A value of the batch that is a term of the loss; NaN where this phase has none. */
+static double term(const sf_trainer *t, int which)
+{
+	static const int value[SF_TERMS] = {SF_LATENT_RECONSTRUCTION, SF_LATENT_KL, SF_LATENT_PRIOR};
+
+	if (t->phase < 0)
+		return NAN;
+	return sf_batch_value(t->b, t->phase == SF_LATENT_FROZEN && which == SF_TERM_PRIOR ? 0 : value[which]);
 }
 
 static int step(sf_trainer *t, double *loss, double *norm)
 {
 	sf_state *st = &t->st;
-	double since;
-	double batch = (double)t->set->train.batch;
-	int zero = t->set->train.nonfinite == SF_NONFINITE_ZERO;
+	double since, batch = (double)t->set->train.batch;
+	int zero = t->set->train.nonfinite == SF_NONFINITE_ZERO, bad, i;
 
+	SF_TRY(enter(t));
 	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, t->profile, loss));
 	since = t->profile ? sf_seconds() : 0;
-	*norm = gradient_norm(t);
-	if (zero && !isfinite(*norm)) { /* of the mean gradient 1e5, and the buffer holds the sum */
-		st->nonfinite += sf_train_sanitise(t->ctx, st->type, st->total, sf_batch_gradient(t->b), 1e5 * batch, t->partial);
-		*norm = gradient_norm(t);
-	}
-	if ((!isfinite(*loss) && !zero) || !isfinite(*norm))
-		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the %s is not finite (learning rate %g)",
-		               (long long)st->step + 1, isfinite(*loss) || zero ? "gradient" : "loss",
+	if (!isfinite(*loss) && !zero)
+		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the loss is not finite (learning rate %g)", (long long)st->step + 1,
 		               sf_train_lr(t->set, st->step));
-	SF_TRY(sf_train_update(t->ctx, t->set, st, sf_batch_gradient(t->b), sf_train_clip(t->set, *norm) / batch));
+	SF_TRY(add_spectral(t));
+	SF_TRY(update(t, norm, &bad));
+	if (bad && zero) { /* of the mean gradient 1e5, and the buffer holds the sum */
+		st->nonfinite += sf_train_sanitise(t->ctx, st->type, st->total, sf_batch_gradient(t->b), 1e5 * batch, t->partial);
+		SF_TRY(update(t, norm, &bad));
+	}
+	if (bad)
+		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the gradient is not finite (learning rate %g)", (long long)st->step + 1,
+		               sf_train_lr(t->set, st->step));
 	sf_step_lap(t->profile, SF_KIND_OPTIMISER, &since);
 	if (isfinite(*loss)) {
 		st->loss_sum += *loss;
 		st->loss_n++;
 	}
+	for (i = 0; i < SF_TERMS; i++)
+		if (isfinite(term(t, i))) {
+			st->term[i].sum += term(t, i);
+			st->term[i].n++;
+		}
 	return SF_OK;
 }
 
@@ -219,6 +304,7 @@ static int one_step(sf_trainer *t, double *loss, double *norm)
 static int log_step(sf_trainer *t, double norm)
 {
 	sf_state *st = &t->st;
+	sf_part part[2];
 	sf_log_line l;
 	int i;
 
@@ -228,22 +314,30 @@ static int log_step(sf_trainer *t, double norm)
 	l.images = st->step * t->set->train.batch;
 	l.loss = st->loss_sum / (double)st->loss_n;
 	l.grad_norm = norm;
-	l.lr = sf_train_lr(t->set, st->step - 1);
+	sf_phase_parts(&t->s, st->total, st->step - 1, part);
+	l.lr = sf_train_rate(t->set, part[0].lr, part[0].done);
 	l.averages = st->averages;
 	for (i = 0; i < st->averages; i++)
-		l.ema[i] = sf_train_ema(t->set, i, st->step - 1);
+		l.ema[i] = sf_train_ema(t->set, i, part[0].done);
+	for (i = 0; i < SF_TERMS; i++)
+		l.term[i] = st->term[i].n > 0 ? st->term[i].sum / (double)st->term[i].n : NAN;
 	l.nonfinite = t->set->train.nonfinite == SF_NONFINITE_ZERO ? st->nonfinite : -1;
 	l.seconds = now() - t->start;
 	st->loss_sum = 0;
 	st->loss_n = 0;
 	st->nonfinite = 0;
+	memset(st->term, 0, sizeof st->term);
 	return t->dir.dir ? sf_rundir_log(&t->dir, &l) : SF_OK;
 }
 
 static void report(sf_trainer *t, double loss, sf_progress *p)
 {
 	int64_t done = t->st.step - t->start_step;
+	int i;
 
+	for (i = 0; i < SF_TERMS; i++)
+		p->term[i] = term(t, i);
+	p->phase = sf_phase_name(t->phase);
 	p->step = t->st.step;
 	p->steps = t->set->train.steps;
 	p->loss = loss;

@@ -230,6 +230,8 @@ int sf_variance_gradient(const sf_setup *s, const sf_objective *o, const void *p
 		               sf_process_name(s->process));
 	if (!s->data)
 		return sf_fail(s->ctx, SF_EINVAL, "variance of gradients: the set-up has no data");
+	if (s->vae)
+		return sf_fail(s->ctx, SF_EUNSUP, "variance of gradients: of a model of latents ([vae] encoder) it is not measured");
 	SF_TRY(sf_reference_check(s, o, batch));
 	for (shards = sf_config_settings(s->config)->train.shards; shards > batch;)
 		shards /= 2;

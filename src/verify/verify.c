@@ -33,6 +33,8 @@ static const sf_check *const tables[] = {
 	sf_checks_slices,
 	sf_checks_gradient,
 	sf_checks_fd,
+	sf_checks_latent,
+	sf_checks_latent_time,
 };
 
 enum { TABLES = sizeof tables / sizeof *tables, CHECKS_MAX = 1024 };

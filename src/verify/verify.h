@@ -36,6 +36,8 @@ extern const sf_check sf_checks_hsm[];
 extern const sf_check sf_checks_slices[];
 extern const sf_check sf_checks_gradient[];
 extern const sf_check sf_checks_fd[];
+extern const sf_check sf_checks_latent[];
+extern const sf_check sf_checks_latent_time[];
 
 /* A process, and the score, sampler and grid over it that a check asks for (NULL: none). */
 typedef struct sf_rig {

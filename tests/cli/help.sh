@@ -6,7 +6,7 @@
 passes "--help" sf --help
 commands=$(sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' stdout)
 [ "$(echo "$commands" | wc -w)" -ge 8 ] && ok "commands are listed" || not_ok "commands are listed: $commands"
-for c in train sample evaluate likelihood plot verify list inspect data bench variance fit compare ems orders import export; do
+for c in train sample evaluate likelihood distance latent plot verify list inspect data bench variance fit compare ems orders import export; do
 	echo "$commands" | grep -qx $c && ok "$c is listed" || not_ok "$c is listed"
 done
 passes "--version" sf --version
