@@ -46,16 +46,11 @@ static int set(sf_config *c, const char *key, const char *value)
 
 int trial_open(sf_ctx *ctx, const char *data, const char *net, const char *precision, int batch, trial *t)
 {
-	char number[20], shards[20];
-	int n, rc;
+	char number[20];
+	int rc;
 
 	memset(t, 0, sizeof *t);
 	snprintf(number, sizeof number, "%d", batch);
-	n = batch >= 16 ? 16 : 8;
-	/* each shard leaves a sum for every weight, which costs as much as some samples where a sample uses a weight once */
-	while (strncmp(net, "mlp", 3) == 0 && n > 1 && n * 32 > batch)
-		n /= 2;
-	snprintf(shards, sizeof shards, "%d", n);
 	rc = sf_config_new(ctx, &t->config);
 	if (rc == 0)
 		rc = set(t->config, "data.spec", data);
@@ -65,8 +60,6 @@ int trial_open(sf_ctx *ctx, const char *data, const char *net, const char *preci
 		rc = set(t->config, "model.precision", precision);
 	if (rc == 0)
 		rc = set(t->config, "train.batch", number);
-	if (rc == 0)
-		rc = set(t->config, "train.shards", shards);
 	if (rc == 0)
 		rc = set(t->config, "train.steps", "1000000000");
 	if (rc == 0)

@@ -5,6 +5,8 @@
 
 #include <scorefield.h>
 
+#include "train/internal.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,6 +234,39 @@ START_TEST(resuming) /* stopped and resumed with another number of parts, and se
 }
 END_TEST
 
+/* [train] shards=0: 128 operations for a parameter and shard at least. A step of an MLP takes
+ * about 6 operations a sample for each of its parameters. */
+START_TEST(automatic)
+{
+	static const struct {
+		const char *settings;
+		int64_t shards;
+	} row[] = {{"train.batch=128", 4}, {"train.batch=512", 16}, {"train.batch=1024", 16}, {"train.batch=3", 1},
+	           {"net.spec=unet:width=8,mult=1,blocks=1,attn=none data.spec=digits train.batch=32", 16},
+	           {"train.batch=128 train.shards=32", 32}};
+	size_t i;
+
+	for (i = 0; i < sizeof row / sizeof *row; i++) {
+		char text[300];
+		sf_config *c;
+		sf_setup s;
+		sf_batch *b;
+
+		snprintf(text, sizeof text, "train.shards=0 net.spec=mlp:width=128,depth=3,embed=none %s", row[i].settings);
+		c = configured(text);
+		assert_ok(ctx, sf_setup_open(ctx, c, SF_SETUP_DATA | SF_SETUP_OBJECTIVE, NULL, &s));
+		assert_ok(ctx, sf_step_plan(&s, -1, &b));
+		ck_assert_msg(sf_batch_shards(b) == row[i].shards, "%s: %d shards", row[i].settings, (int)sf_batch_shards(b));
+		sf_batch_free(b);
+		sf_setup_close(&s);
+		sf_config_free(c);
+	}
+	assert_ok(ctx, train("train.shards=0 train.batch=64 net.spec=mlp:width=32,embed=none", "one", 0, 0, 1));
+	assert_ok(ctx, train("train.shards=0 train.batch=64 net.spec=mlp:width=32,embed=none train.accumulate=2", "three", 0, 0, 3));
+	same_file("one" LAST, "three" LAST);
+}
+END_TEST
+
 START_TEST(refusals)
 {
 	ck_assert_int_eq(train("train.accumulate=9", "run", 0, 0, 1), SF_ERANGE);
@@ -282,6 +317,7 @@ int main(void)
 	tcase_add_loop_test(tc, training, 0, sizeof settings / sizeof settings[0]);
 	tcase_add_test(tc, recomputing);
 	tcase_add_test(tc, resuming);
+	tcase_add_test(tc, automatic);
 	tcase_add_test(tc, refusals);
 	tcase_add_test(tc, arrays);
 	suite_add_tcase(suite, tc);

@@ -42,7 +42,7 @@ sf_config *configured(const char *settings)
 
 	snprintf(text, sizeof text, "net.spec=mlp:width=16,depth=2,embed-width=8 data.spec=checkerboard objective.spec=lcss "
 	         "train.steps=12 train.batch=20 train.log-every=3 train.checkpoint-every=5 train.events=false "
-	         "train.seed=3 train.keep=100 %s", settings);
+	         "train.seed=3 train.keep=100 train.shards=8 %s", settings);
 	assert_ok(ctx, sf_config_new(ctx, &c));
 	for (at = text; at && *at; at = next) {
 		next = strchr(at, ' ');

@@ -86,8 +86,8 @@ static const sf_opt objective[] = {
 static const sf_opt train[] = {
 	{"steps", "updates in all", SF_OPT_INT, AT(train.steps), "10000", 0, BIG, NULL},
 	{"batch", "samples of a step", SF_OPT_INT, AT(train.batch), "128", 1, 1 << 24, NULL},
-	{"shards", "parts the batch is cut into, a power of two; fixes the order of sums, and so the bytes",
-	 SF_OPT_INT, AT(train.shards), "8", 1, 4096, NULL},
+	{"shards", "parts the batch is cut into, a power of two; fixes the order of sums, and so the bytes. 0: up to 16, fewer for "
+	 "small networks", SF_OPT_INT, AT(train.shards), "0", 0, 4096, NULL},
 	{"accumulate", "runs that a step is made in, one after the other, each with its part of the shards; at most one a "
 	 "shard. Saves the memory of the batch's arrays and changes no byte", SF_OPT_INT, AT(train.accumulate), "1", 1, 4096,
 	 NULL},

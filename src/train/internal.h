@@ -174,6 +174,7 @@ int sf_checkpoint_one(const sf_setup *s, const char *path, const sf_tensors *fil
                       sf_dtype type, void *out);
 
 /* ---- step.c: the batch of one step ---- */
+enum { SF_SHARDS_AUTO = 16 }; /* most that [train] shards=0 stands for */
 /* Planned; it has no memory until sf_batch_open. phase: sf_phase_at. */
 int sf_step_plan(const sf_setup *s, int phase, sf_batch **b);
 /* The same for all phases that the run has, one or two, in order; of its first and last steps. */

@@ -109,7 +109,7 @@ void sf_memory_print(const sf_memory *m, char *text, size_t size)
 static void advise(const sf_settings *set, const sf_memory *m, sf_text *t)
 {
 	int large = m->activations > m->total / 10;
-	int64_t shards = set->train.shards;
+	int64_t shards = set->train.shards > 0 ? set->train.shards : SF_SHARDS_AUTO;
 
 	if (large && !set->train.recompute)
 		sf_text_add(t, ", train.recompute=blocks");

@@ -10,30 +10,65 @@
 
 #include <string.h>
 
+/* The work of a shard should be many times that of adding its gradient to the others'; both depend on network and batch
+ * alone, and so do the bytes. 128 operations for a parameter: about where the sums begin to show in the step of a small network. */
+static int64_t worthwhile(const sf_settings *set, const sf_batch *b)
+{
+	double parameters = (double)sf_param_total(sf_batch_graph(b)), flops;
+	int64_t shards = sf_batch_shards(b);
+	sf_plan_info info;
+
+	sf_batch_describe(b, &info);
+	flops = info.flops * (double)set->train.batch;
+	while (shards > 1 && flops < 128 * parameters * (double)shards)
+		shards /= 2;
+	return shards;
+}
+
+static int few_shards(const sf_setup *s, int64_t shards)
+{
+	const sf_settings *set = sf_config_settings(s->config);
+
+	if (set->train.accumulate <= shards)
+		return SF_OK;
+	return sf_fail(s->ctx, SF_ERANGE, "[train] accumulate=%lld is more than the %lld shards that the batch is cut into; "
+	               "expected 1 to %lld, or more shards (train.shards, a power of two up to the batch of %lld)",
+	               (long long)set->train.accumulate, (long long)shards, (long long)shards, (long long)set->train.batch);
+}
+
+static int plan(const sf_setup *s, int phase, int64_t shards, int64_t parts, sf_batch **b)
+{
+	const sf_settings *set = sf_config_settings(s->config);
+	sf_batch_how how;
+
+	memset(&how, 0, sizeof how);
+	how.n = set->train.batch;
+	how.shards = shards;
+	how.parts = parts;
+	how.train = 1;
+	how.recompute = set->train.recompute; /* SF_RECOMPUTE_... */
+	how.kind = phase < 0 ? NULL : sf_latent_kind(s->latent, phase);
+	return sf_batch_plan(s->objective, &s->model, &how, b);
+}
+
 int sf_step_plan(const sf_setup *s, int phase, sf_batch **b)
 {
 	const sf_settings *set = sf_config_settings(s->config);
-	int64_t shards = set->train.shards;
-	sf_batch_how how;
+	int64_t shards = set->train.shards > 0 ? set->train.shards : SF_SHARDS_AUTO;
 
 	*b = NULL;
 	if (shards & (shards - 1))
 		return sf_fail(s->ctx, SF_EINVAL, "[train] shards=%lld is not a power of two", (long long)shards);
 	while (shards > set->train.batch)
 		shards /= 2;
-	if (set->train.accumulate > shards)
-		return sf_fail(s->ctx, SF_ERANGE, "[train] accumulate=%lld is more than the %lld shards that the batch is cut into; "
-		               "expected 1 to %lld, or more shards (train.shards, a power of two up to the batch of %lld)",
-		               (long long)set->train.accumulate, (long long)shards, (long long)shards,
-		               (long long)set->train.batch);
-	memset(&how, 0, sizeof how);
-	how.n = set->train.batch;
-	how.shards = shards;
-	how.parts = set->train.accumulate;
-	how.train = 1;
-	how.recompute = set->train.recompute; /* SF_RECOMPUTE_... */
-	how.kind = phase < 0 ? NULL : sf_latent_kind(s->latent, phase);
-	SF_TRY(sf_batch_plan(s->objective, &s->model, &how, b));
+	if (set->train.shards == 0) {
+		SF_TRY(plan(s, phase, shards, 1, b));
+		shards = worthwhile(set, *b);
+		sf_batch_free(*b);
+		*b = NULL;
+	}
+	SF_TRY(few_shards(s, shards));
+	SF_TRY(plan(s, phase, shards, set->train.accumulate, b));
 	sf_batch_draw(*b)->seed = (uint64_t)set->train.seed;
 	sf_batch_draw(*b)->label_dropout = set->train.label_dropout;
 	return SF_OK;

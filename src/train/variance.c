@@ -233,7 +233,8 @@ int sf_variance_gradient(const sf_setup *s, const sf_objective *o, const void *p
 	if (s->vae)
 		return sf_fail(s->ctx, SF_EUNSUP, "variance of gradients: of a model of latents ([vae] encoder) it is not measured");
 	SF_TRY(sf_reference_check(s, o, batch));
-	for (shards = sf_config_settings(s->config)->train.shards; shards > batch;)
+	shards = sf_config_settings(s->config)->train.shards;
+	for (shards = shards > 0 ? shards : SF_SHARDS_AUTO; shards > batch;)
 		shards /= 2;
 	SF_TRY(sf_batch_new(o, &s->model, batch, shards, 0, &b));
 	sf_batch_draw(b)->seed = seed;
