@@ -242,7 +242,7 @@ START_TEST(automatic)
 		const char *settings;
 		int64_t shards;
 	} row[] = {{"train.batch=128", 4}, {"train.batch=512", 16}, {"train.batch=1024", 16}, {"train.batch=3", 1},
-	           {"net.spec=unet:width=8,mult=1,blocks=1,attn=none data.spec=digits train.batch=32", 16},
+	           {"net.spec=unet:width=8,mult=1,blocks=1,attn=8 data.spec=digits train.batch=32", 16},
 	           {"train.batch=128 train.shards=32", 32}};
 	size_t i;
 
