@@ -106,7 +106,7 @@ for name in pixel lsgm cld-lsgm; do
 	step=$(awk '$1 == "step" { print $2; exit }' "$run/tensors")
 	echo "$name $bits" >> "$dir/bits"
 	echo "$name $count $step $bits $(number bits_se < "$run/elbo.json") $flow" |
-		awk '{ printf "| %s | %d | %d | <= %.4f +- %.2g | %s %.4f |\n", $1, $2, $3, $4, $5, $1 == "pixel" ? "=" : "<=", $6 }' >> "$dir/table.md"
+		awk '{ printf "| %s | %d | %d | <= %.4f +- %.2g | <= %.4f |\n", $1, $2, $3, $4, $5, $6 }' >> "$dir/table.md"
 done
 
 {
