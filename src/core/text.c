@@ -125,15 +125,16 @@ int sf_edit_distance(const char *a, const char *b)
 const char *sf_nearest(const char *name, const char *const *names)
 {
 	const char *best = NULL;
-	int least = (int)strlen(name) / 2 + 2;
+	int least = (int)strlen(name) / 2 + 2, apart = 0;
 
 	for (; *names; names++) {
-		int d = sf_edit_distance(name, *names);
+		int own = sf_edit_distance(name, *names), d = own;
 
 		if (strstr(*names, name) && *name && d > 1) /* a part of a name is near it */
 			d = 1;
-		if (d < least) {
+		if (d < least || (d == least && best && own < apart)) {
 			least = d;
+			apart = own;
 			best = *names;
 		}
 	}

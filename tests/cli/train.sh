@@ -116,7 +116,7 @@ for command in "evaluate --data mixture:weights=1,means=0:0,stds=1" "likelihood 
 	if [ ! -s first ] || cmp -s first second; then not_ok "${command%% *} --ema"; else
 		ok "${command%% *} --ema"; fi
 done
-refuses 2 "expected 1 to 8" train tiny -q -o x --set train.accumulate=9
+refuses 2 "expected 1 to 8" train tiny -q -o x --set train.shards=8 --set train.accumulate=9
 refuses 2 "lists 0.9 twice" train tiny -q -o x --set train.ema=0.9:0.9
 refuses 2 "out of range" train tiny -q -o x --set train.ema=0.9:1.1
 refuses 2 "exclude each other" train tiny -q -o x --set train.warmup=3 --set train.warmup-images=3
