@@ -1,5 +1,6 @@
 /* check_bound.c: the variational bound against its closed form on normal data; bits per dimension; latents in
  * between. SPDX-License-Identifier: BSD-3-Clause */
+#include "likelihood_base.h"
 #include "model_case.h"
 #include "support.h"
 
@@ -9,34 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static sf_ctx *ctx;
-static sf_process *process;
-static sf_score *score;
-static sf_likelihood_run run;
-
-static void setup(void)
-{
-	ctx = ck_ctx();
-	process = NULL;
-	score = NULL;
-	sf_likelihood_defaults(&run);
-}
-
-static void teardown(void)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	sf_ctx_free(ctx);
-}
-
-static void open_score(const char *p, const char *s, int64_t d)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	assert_ok(ctx, sf_process_new(ctx, p, &process));
-	assert_ok(ctx, sf_score_new(ctx, s, process, d, &score));
-}
 
 static const char *const processes[] = {"vp", "subvp", "ve", "edm"};
 enum { PROCESSES = 4, M = 3000 };
@@ -395,7 +368,7 @@ int main(void)
 	Suite *s = suite_create("bound");
 	TCase *t = tcase_create("bound");
 
-	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_checked_fixture(t, base_setup, teardown);
 	tcase_add_loop_test(t, importance_sampling, 0, 3);
 	tcase_add_loop_test(t, closed_form, 0, PROCESSES);
 	tcase_add_test(t, bounds_a_mixture);

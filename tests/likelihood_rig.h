@@ -3,9 +3,7 @@
 #ifndef SF_TEST_LIKELIHOOD_RIG_H
 #define SF_TEST_LIKELIHOOD_RIG_H
 
-#include "support.h"
-
-#include <scorefield/likelihood.h>
+#include "likelihood_base.h"
 
 #include <math.h>
 #include <string.h>
@@ -14,37 +12,11 @@
 #define THREE "mixture:weights=1:2:3,means=0:0:1:1:-1:2,std=0.3:0.5:0.2"
 enum { N = 5, D = 3 };
 
-static sf_ctx *ctx;
-static sf_process *process;
-static sf_score *score;
-static sf_likelihood_run run;
-
 static void setup(void)
 {
-	ctx = ck_ctx();
-	process = NULL;
-	score = NULL;
-	sf_likelihood_defaults(&run);
+	base_setup();
 	run.n = 1;
 	run.solver = "rk45:rtol=1e-10,atol=1e-10";
-}
-
-static void teardown(void)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	sf_ctx_free(ctx);
-}
-
-static void open_score(const char *p, const char *s, int64_t d)
-{
-	sf_score_free(score);
-	sf_process_free(process);
-	score = NULL;
-	process = NULL;
-	assert_ok(ctx, sf_process_new(ctx, p, &process));
-	if (s)
-		assert_ok(ctx, sf_score_new(ctx, s, process, d, &score));
 }
 
 static void points(int64_t count, double *x)

@@ -35,7 +35,7 @@ endif
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h %reldir%/autodiff_cases_image.c %reldir%/autodiff_cases_image.h \
 	%reldir%/golden_net.c %reldir%/golden_net.h %reldir%/unet_names.c %reldir%/unet_names.h %reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/exchange_rig.c %reldir%/exchange_rig.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_image_body.h %reldir%/graph_naive_norm_body.h \
-	%reldir%/latent_rig.h %reldir%/likelihood_rig.h %reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
+	%reldir%/latent_rig.h %reldir%/likelihood_base.h %reldir%/likelihood_rig.h %reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/recompute_rig.c %reldir%/recompute_rig.h %reldir%/sampler_rig.h %reldir%/score_rig.h %reldir%/support.c \
 	%reldir%/support.h %reldir%/train_rig.c %reldir%/train_rig.h %reldir%/v3_parts.h %reldir%/vae_rig.c %reldir%/vae_rig.h
 LDADD = libtestsupport.la libscorefield_all.la $(CHECK_LIBS)

@@ -5,12 +5,12 @@
  * Vahdat, Kreis and Kautz 2021 (2106.05931), eq 6 to 8; two blocks: hybrid score matching in position and velocity (latent.h).
  * Times come from q(t) ~ w (m + 1/10), one in each of `times` equal parts of it, and terms are divided by q. m is what latents
  * N(0,1) leave unexplained (objective/normal_time.c), with which terms are equal in the mean for such latents, their ll_iw; the
- * tenth sees to it that no time is forgotten where the latents are others. q is constant on each of 1024 panels of equal ratio,
- * so that it is exactly the density that is drawn from.
- * Known answer: latents N(0,1) with the exact score, vp, e = 0.01: 1.41891693994 a dimension.
+ * tenth sees to it that no time is forgotten where the latents are others (objective/time_table.c draws from q).
+ * Known answer: latents N(0,1) with the exact score, vp, e = 0.01: (ln 2 pi e + ln(1 - e^-10.05))/2 = 1.41891693986 a dimension.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "metric/flow.h"
 #include "objective/normal_time.h"
+#include "objective/time_table.h"
 #include "score/score.h"
 
 #include <scorefield/latent.h>
@@ -18,7 +18,6 @@
 #include <math.h>
 
 enum { NUMBERS = 1 << 18, LEAST = 16, MOST = 4096 }; /* of a call: numbers, rows */
-enum { PANELS = 1024 };
 
 typedef struct job {
 	sf_ctx *ctx;
@@ -27,7 +26,7 @@ typedef struct job {
 	const sf_likelihood_run *ask;
 	const double *data; /* (n,d) */
 	int64_t d, size, times, first, rows; /* size: k d; rows first .. of the (times,n), times slowest */
-	double knot[PANELS + 1], mass[PANELS + 1];
+	sf_time_table times_of; /* q */
 	double *x, *z, *s, *t, *scale, *share; /* (rows,k,d), (rows,d), (rows,k,d), (rows) three times */
 	double *last;                          /* (n) the term of the part before */
 } job;
@@ -39,38 +38,10 @@ static double weight(const sf_process *p, double t)
 	return sf_process_g2(p, t) / (scale * scale);
 }
 
-static void make_clock(job *j, double e, double T)
+/* What q is proportional to. */
+static double wanted(const void *process, double t)
 {
-	double t;
-	int i;
-
-	j->knot[0] = e;
-	j->mass[0] = 0;
-	for (i = 1; i <= PANELS; i++) {
-		j->knot[i] = i < PANELS ? e * pow(T / e, (double)i / PANELS) : T;
-		t = sqrt(j->knot[i - 1] * j->knot[i]);
-		j->mass[i] = j->mass[i - 1] + (j->knot[i] - j->knot[i - 1]) * weight(j->p, t) * (sf_normal_unexplained(j->p, t) + .1);
-	}
-}
-
-/* The time below which a share u of q lies, and what its term is multiplied by, w/(2 q). */
-static double time_at(const job *j, double u, double *share)
-{
-	double m = u * j->mass[PANELS], inside, t;
-	int lo = 0, hi = PANELS - 1, mid;
-
-	while (lo < hi) { /* the last panel that begins at or below m */
-		mid = (lo + hi + 1) / 2;
-		if (j->mass[mid] <= m)
-			lo = mid;
-		else
-			hi = mid - 1;
-	}
-	inside = (m - j->mass[lo]) / (j->mass[lo + 1] - j->mass[lo]);
-	t = j->knot[lo] + inside * (j->knot[lo + 1] - j->knot[lo]);
-	t = t < j->knot[lo + 1] ? t : j->knot[lo + 1];
-	*share = weight(j->p, t) / 2 * j->mass[PANELS] * (j->knot[lo + 1] - j->knot[lo]) / (j->mass[lo + 1] - j->mass[lo]);
-	return t;
+	return weight(process, t) * (sf_normal_unexplained(process, t) + .1);
 }
 
 static int fill(void *arg, int64_t from, int64_t to)
@@ -81,12 +52,15 @@ static int fill(void *arg, int64_t from, int64_t to)
 	for (r = from; r < to; r++) {
 		sf_noise key = {j->ask->seed, SF_NOISE_BOUND, 0}, clock = key;
 		uint64_t sample;
+		double density;
 
 		i = (j->first + r) % j->ask->n;
 		q = (j->first + r) / j->ask->n;
 		sample = j->ask->first_sample + (uint64_t)i;
 		key.step = (uint32_t)(q + 1); /* step 0 has the times */
-		j->t[r] = time_at(j, ((double)q + sf_noise_uniform53(clock, sample, (uint64_t)q)) / (double)j->times, &j->share[r]);
+		j->t[r] = sf_time_table_at(&j->times_of, ((double)q + sf_noise_uniform53(clock, sample, (uint64_t)q)) / (double)j->times,
+		                           &density);
+		j->share[r] = weight(j->p, j->t[r]) / (2 * density);
 		SF_TRY(sf_process_draw(j->p, j->d, j->data + i * j->d, j->t[r], key, sample, 0, j->x + r * j->size,
 		                       j->z + r * j->d, &j->scale[r]));
 	}
@@ -201,7 +175,7 @@ int sf_cross_entropy(sf_score *s, const sf_likelihood_run *ask, int64_t times, c
 			se[i] = 0;
 	}
 	if (rc == 0) {
-		make_clock(j, e, sf_process_horizon(p));
+		sf_time_table_make(e, sf_process_horizon(p), wanted, p, &j->times_of);
 		sf_score_which(s, which);
 		rc = add_up(j, which, value, se);
 		sf_score_which(s, NULL);
