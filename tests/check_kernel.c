@@ -163,6 +163,8 @@ int main(void)
 	ADD(conv_through_blas);
 	ADD(winograd_error);
 	ADD(norm_same);
+	ADD(norm_silu);
+	ADD(norm_outlier);
 	ADD(norm_known);
 	ADD(norm_gradient);
 	tcase_add_test(blas, eigh_known);

@@ -3,8 +3,8 @@
  * for every entry, in the order a textbook would write it: the oracle of the tests and the --strict
  * mode.
  *
- * Entries that use no fused multiply-add (maps, reductions, norms, softmax, noise, Adam) give the
- * same bytes in base, v3 and v4; gemm and conv agree with ref within the bound that
+ * Entries that use no fused multiply-add (maps, reductions, softmax, noise, Adam) give the
+ * same bytes in base, v3 and v4; gemm, conv and norm agree with ref within the bound that
  * tests/check_kernel states.
  *
  * The tables do not call BLAS, because it is free to change bits with the shape of a call and with

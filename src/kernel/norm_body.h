@@ -7,19 +7,24 @@
  *   dbeta = sum_p dz,  dgamma = sum_p dz xh,
  *   dx = rstd (gamma dz - sum_g(gamma dz)/N - xh sum_g(gamma dz xh)/N)
  *
- * The variance is a second pass about the mean, so a mean far above the spread costs no digits.
- * Sums run down the positions of a channel: 64 of them in T, then in double; channels are added in
- * order. The work goes by bundles: the whole groups within SPAN channels, or one wider group.
+ * Statistics take one pass: RUN positions at a time, of each channel the sums of d = x - shift and of d^2 in T, with
+ * the mean so far for shift, at first that of FEW values. Then in double (Chan, Golub and LeVeque 1983)
+ *   m' = shift + sum(d)/n,  S' = sum(d^2) - sum(d)^2/n,
+ *   m = m + (m' - m) n/N,  S = S + S' + (m' - m)^2 n (N - n)/N,  N with the n new positions
+ * and so over the channels of a group. A mean far above the spread costs no digits: a shift far from the values of its run
+ * comes from values far from these, which belong to the spread as well; sum(d^2) is at most RUN/FEW + 1 times the S that
+ * results. The work goes by bundles: the whole groups within SPAN channels, or one wider group.
  *
  * Channels go through a pass PIECES wide as long as they last, then PIECE wide, then the rest: the first two are
  * constants, so that the loops over channels become a few vector instructions with their sums in registers. No
- * channel's sum depends on how it was reached.
+ * channel's sum depends on how it was reached, but for one rounding where multiply-adds are fused.
  * SPDX-License-Identifier: BSD-3-Clause */
 #define SPAN 64 /* channels at a time, and most groups of a bundle */
 #define RUN 64  /* positions added in T */
+#define FEW 8
 #define PIECES 64
 #define PIECE 16
-#define SUMS 4 /* vectors of sums at a time, enough for an addition to start while others are under way */
+#define SUMS 4 /* vectors at a time, enough for an operation to start while others are under way */
 
 /* A bundle: `groups` groups of `width` channels; x and the other arrays start at its first
  * channel. */
@@ -55,86 +60,121 @@ INLINE int F(norm_piece)(int n, int j)
 	return n - j >= PIECES ? PIECES : n - j >= PIECE ? PIECE : n - j;
 }
 
-/* total[v] = sum over p positions of x (first = 1) or of (x - shift)^2, for `vectors` vectors of channels */
-INLINE void F(norm_columns)(const int vectors, const int first, int64_t p, int64_t c, const T *x, const T *shift,
-                            double *total)
+/* Sums of d = x - shift and of d^2 over p positions, for `vectors` vectors of channels */
+INLINE void F(norm_columns)(const int vectors, int64_t p, int64_t c, const T *x, const T *shift, T *sum, T *square)
 {
-	VEC mean[SUMS];
-	int64_t i, end;
-	int v, j;
+	VEC from[SUMS], s[SUMS], q[SUMS];
+	int64_t i;
+	int v;
 
 	UNROLL
-	for (v = 0; v < vectors; v++)
-		mean[v] = LOAD(shift + v * VW);
-	for (i = 0; i < p; i = end) {
-		VEC sum[SUMS];
-		T part[SUMS * VW];
-
-		end = i + RUN < p ? i + RUN : p;
+	for (v = 0; v < vectors; v++) {
+		from[v] = LOAD(shift + v * VW);
+		s[v] = q[v] = (VEC){0};
+	}
+	for (i = 0; i < p; i++, x += c) {
 		UNROLL
-		for (v = 0; v < vectors; v++)
-			sum[v] = (VEC){0};
-		for (; i < end; i++) {
-			const T *row = x + i * c;
+		for (v = 0; v < vectors; v++) {
+			const VEC d = LOAD(x + v * VW) - from[v];
 
-			UNROLL
-			for (v = 0; v < vectors; v++) {
-				const VEC d = first ? LOAD(row + v * VW) : LOAD(row + v * VW) - mean[v];
-
-				sum[v] += first ? d : d * d;
-			}
+			s[v] += d;
+			q[v] = FMA(d, d, q[v]);
 		}
-		UNROLL
-		for (v = 0; v < vectors; v++)
-			STORE(part + v * VW, sum[v]);
-		for (j = 0; j < vectors * VW; j++)
-			total[j] += (double)part[j];
+	}
+	UNROLL
+	for (v = 0; v < vectors; v++) {
+		STORE(sum + v * VW, s[v]);
+		STORE(square + v * VW, q[v]);
 	}
 }
 
 /* The same for one channel. */
-INLINE double F(norm_column)(const int first, int64_t p, int64_t c, const T *x, T shift)
+INLINE void F(norm_column)(int64_t p, int64_t c, const T *x, T shift, T *sum, T *square)
 {
-	double total = 0;
-	int64_t i, end;
+	T s = 0, q = 0;
+	int64_t i;
 
-	for (i = 0; i < p; i = end) {
-		T part = 0;
-
-		end = i + RUN < p ? i + RUN : p;
-		for (; i < end; i++)
-			part += first ? x[i * c] : (x[i * c] - shift) * (x[i * c] - shift);
-		total += (double)part;
+	for (i = 0; i < p; i++, x += c) {
+		s += *x - shift;
+		q += (*x - shift) * (*x - shift);
 	}
-	return total;
+	*sum = s;
+	*square = q;
 }
 
-/* group[g] = sum over the group of x (first = 1) or of (x - mean)^2 */
-INLINE void F(norm_sums)(const F(bundle) *b, const T *x, const int first, double *group)
+/* Means and sums of squares about them of n channels */
+static void F(norm_moments)(int n, int64_t p, int64_t c, const T *x, double *mean, double *spread)
 {
-	int64_t j0, g = 0, left = b->width;
-	int j, n;
+	T shift[SPAN], sum[SPAN], square[SPAN];
+	const int64_t few = p < FEW ? p : FEW;
+	int64_t i, end;
+	int j;
 
-	memset(group, 0, SPAN * sizeof *group);
+	memset(shift, 0, sizeof shift);
+	for (i = 0; i < few; i++)
+		for (j = 0; j < n; j++)
+			shift[j] += x[i * c + j];
+	for (j = 0; j < n; j++) {
+		shift[j] /= few > 0 ? (T)few : 1;
+		mean[j] = (double)shift[j];
+		spread[j] = 0;
+	}
+	for (i = 0; i < p; i = end) {
+		const T *at = x + i * c;
+		double count, part, both;
+
+		end = i + RUN < p ? i + RUN : p;
+		for (j = 0; j + SUMS * VW <= n; j += SUMS * VW)
+			F(norm_columns)(SUMS, end - i, c, at + j, shift + j, sum + j, square + j);
+		for (; j + VW <= n; j += VW)
+			F(norm_columns)(1, end - i, c, at + j, shift + j, sum + j, square + j);
+		for (; j < n; j++)
+			F(norm_column)(end - i, c, at + j, shift[j], sum + j, square + j);
+		count = 1 / (double)(end - i);
+		part = (double)(end - i) / (double)end;
+		both = part * (double)i;
+		for (j = 0; j < n; j++) {
+			const double d = (double)sum[j] * count, e = (double)shift[j] + d - mean[j];
+
+			spread[j] += (double)square[j] - (double)sum[j] * d + e * e * both;
+			mean[j] += e * part;
+			shift[j] = (T)mean[j];
+		}
+	}
+}
+
+/* mean[g] of the group and spread[g] = sum over it of (x - mean)^2 */
+INLINE void F(norm_sums)(const F(bundle) *b, const T *x, double *mean, double *spread)
+{
+	double first[SPAN], square[SPAN] = {0}; /* of the channels' means: the first; squares of the others less the first */
+	int64_t j0, left = 0;
+	int j, n, g = -1;
+
+	memset(mean, 0, SPAN * sizeof *mean);
+	memset(spread, 0, SPAN * sizeof *spread);
 	for (j0 = 0; j0 < b->channels; j0 += SPAN) {
-		T shift[SPAN];
-		double total[SPAN] = {0};
+		double m[SPAN], s[SPAN];
 
 		n = F(norm_span)(b, j0);
-		F(norm_expand)(b, b->mean, j0, n, shift);
-		for (j = 0; j + SUMS * VW <= n; j += SUMS * VW)
-			F(norm_columns)(SUMS, first, b->p, b->c, x + j0 + j, shift + j, total + j);
-		for (; j + VW <= n; j += VW)
-			F(norm_columns)(1, first, b->p, b->c, x + j0 + j, shift + j, total + j);
-		for (; j < n; j++)
-			total[j] = F(norm_column)(first, b->p, b->c, x + j0 + j, shift[j]);
+		F(norm_moments)(n, b->p, b->c, x + j0, m, s);
 		for (j = 0; j < n; j++, left--) {
+			double d;
+
 			if (left == 0) {
 				left = b->width;
-				g++;
+				first[++g] = m[j];
 			}
-			group[g] += total[j];
+			d = m[j] - first[g];
+			mean[g] += d;
+			square[g] += d * d;
+			spread[g] += s[j];
 		}
+	}
+	for (g = 0; g < b->groups; g++) {
+		const double d = mean[g] / (double)b->width;
+
+		spread[g] += (double)b->p * (square[g] - mean[g] * d);
+		mean[g] = first[g] + d;
 	}
 }
 
@@ -142,7 +182,7 @@ INLINE void F(norm_sums)(const F(bundle) *b, const T *x, const int first, double
 static void F(norm_open)(F(bundle) *b, int64_t p, int64_t c, int groups, int g, double eps,
                          const T *x)
 {
-	double sum[SPAN], count;
+	double mean[SPAN], spread[SPAN], count;
 	int i;
 
 	b->p = p;
@@ -154,13 +194,38 @@ static void F(norm_open)(F(bundle) *b, int64_t p, int64_t c, int groups, int g, 
 	b->channels = b->groups * b->width;
 	count = (double)p * (double)b->width;
 	memset(b->mean, 0, sizeof b->mean);
-	F(norm_sums)(b, x, 1, sum);
-	for (i = 0; i < b->groups; i++)
-		b->mean[i] = (T)(sum[i] / count);
-	F(norm_sums)(b, x, 0, sum);
-	for (i = 0; i < b->groups; i++)
-		b->rstd[i] = (T)(1 / sqrt(sum[i] / count + eps));
+	F(norm_sums)(b, x, mean, spread);
+	for (i = 0; i < b->groups; i++) {
+		b->mean[i] = (T)mean[i];
+		b->rstd[i] = (T)(1 / sqrt(spread[i] / count + eps));
+	}
 }
+
+#if TBITS == 32 && defined ONE_AND_EXP_MINUS_f32
+/* y = silu((x - mean) scale + shift) for `vectors` vectors of channels of p positions */
+INLINE void F(norm_silu)(const int vectors, int64_t p, int64_t c, const T *x, const T *mean, const T *scale,
+                         const T *shift, T *y)
+{
+	VEC m[SUMS], s[SUMS], b[SUMS];
+	int64_t i;
+	int v;
+
+	UNROLL
+	for (v = 0; v < vectors; v++) {
+		m[v] = LOAD(mean + v * VW);
+		s[v] = LOAD(scale + v * VW);
+		b[v] = LOAD(shift + v * VW);
+	}
+	for (i = 0; i < p; i++, x += c, y += c) {
+		UNROLL
+		for (v = 0; v < vectors; v++) {
+			const VEC z = FMA(LOAD(x + v * VW) - m[v], s[v], b[v]);
+
+			STORE(y + v * VW, z / ONE_AND_EXP_MINUS_f32(z));
+		}
+	}
+}
+#endif
 
 /* y = act((x - mean) scale + shift) for n channels of p positions */
 INLINE void F(norm_rows)(const int n, const int act, int64_t p, int64_t c, const T *x, const T *mean, const T *scale,
@@ -169,6 +234,12 @@ INLINE void F(norm_rows)(const int n, const int act, int64_t p, int64_t c, const
 	int64_t i;
 	int j;
 
+#if TBITS == 32 && defined ONE_AND_EXP_MINUS_f32
+	if (act && n % VW == 0) {
+		F(norm_silu)(n / VW, p, c, x, mean, scale, shift, y);
+		return;
+	}
+#endif
 	for (i = 0; i < p; i++, x += c, y += c) {
 		EACH
 		for (j = 0; j < n; j++) {
@@ -234,6 +305,42 @@ typedef struct F(norm_at) {
 	T m1[SPAN], m2[SPAN]; /* sums over positions of dz and dz xh; then their means over the group, weighted */
 } F(norm_at);
 
+#if TBITS == 32 && defined ONE_AND_EXP_MINUS_f32
+/* norm_dz_rows for `vectors` vectors of channels and SiLU */
+INLINE void F(norm_dz_silu)(const int vectors, int64_t p, int64_t c, const T *x, const T *dy, int j0, F(norm_at) *a,
+                            T *dx, int64_t step)
+{
+	VEC m1[SUMS], m2[SUMS];
+	int64_t i;
+	int v;
+
+	UNROLL
+	for (v = 0; v < vectors; v++) {
+		m1[v] = LOAD(a->m1 + j0 + v * VW);
+		m2[v] = LOAD(a->m2 + j0 + v * VW);
+	}
+	for (i = 0; i < p; i++, x += c, dy += c, dx += step) {
+		UNROLL
+		for (v = 0; v < vectors; v++) {
+			const int j = j0 + v * VW;
+			const VEC xh = (LOAD(x + v * VW) - LOAD(a->mean + j)) * LOAD(a->rstd + j);
+			const VEC z = FMA(LOAD(a->scale + j), xh, LOAD(a->shift + j));
+			const VEC s = 1 / ONE_AND_EXP_MINUS_f32(z), t = z * s;
+			const VEC dz = LOAD(dy + v * VW) * FMA(t, 1 - s, s); /* s (1 + z (1 - s)) */
+
+			m1[v] += dz;
+			m2[v] = FMA(dz, xh, m2[v]);
+			STORE(dx + v * VW, dz);
+		}
+	}
+	UNROLL
+	for (v = 0; v < vectors; v++) {
+		STORE(a->m1 + j0 + v * VW, m1[v]);
+		STORE(a->m2 + j0 + v * VW, m2[v]);
+	}
+}
+#endif
+
 /* Sums of dz = dy act'(z) and dz xh for n channels of p positions, at most RUN; dz is kept in `dx` if that is not
  * NULL. */
 INLINE void F(norm_dz_rows)(const int n, const int act, int64_t p, int64_t c, const T *x, const T *dy, int j0,
@@ -245,6 +352,12 @@ INLINE void F(norm_dz_rows)(const int n, const int act, int64_t p, int64_t c, co
 	int j;
 
 	dx = dx ? dx : drop;
+#if TBITS == 32 && defined ONE_AND_EXP_MINUS_f32
+	if (act && n % VW == 0) {
+		F(norm_dz_silu)(n / VW, p, c, x, dy, j0, a, dx, step);
+		return;
+	}
+#endif
 	for (i = 0; i < p; i++, x += c, dy += c, dx += step) {
 		EACH
 		for (j = 0; j < n; j++) {
@@ -366,6 +479,7 @@ static void F(norm_backward)(int64_t p, int64_t c, int groups, double eps, int a
 }
 #undef SPAN
 #undef RUN
+#undef FEW
 #undef PIECES
 #undef PIECE
 #undef SUMS
