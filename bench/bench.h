@@ -30,7 +30,8 @@ typedef struct bench {
 	struct peer *peer;    /* NULL: none */
 	const char *only;     /* part of a row's "group what", or NULL */
 	double seconds;       /* to spend on a row and side */
-	double peak;          /* GFLOP/s of multiply-adds with this context's threads */
+	double peak;          /* GFLOP/s of multiply-adds with this context's threads, or of its device */
+	double copy;          /* GB/s that a device reads and writes its memory with, 0: there is none */
 	row *rows;
 	int n, cap;
 	int failed;
@@ -39,8 +40,8 @@ typedef struct bench {
 /* ---- timing.c ---- */
 double bench_now(void);
 double bench_median(double *t, int n, double *spread); /* sorts t */
-/* Multiply-adds in registers, GFLOP/s of all threads: best of a few short runs. */
-double bench_peak(const sf_ctx *ctx);
+/* Multiply-adds in registers, GFLOP/s of all threads: best of a few short runs; of a device a large product, and its copies in *copy. */
+double bench_peak(sf_ctx *ctx, double *copy);
 /* Times `f` and the row's request turn about and appends the row. flop and so on are filled in by the caller. */
 int bench_row(bench *b, row *r, work f, void *state);
 int bench_wants(const bench *b, const row *r);
@@ -57,6 +58,7 @@ void peer_close(struct peer *p);
 /* ---- the groups ---- */
 int bench_kernels(bench *b); /* ops.c */
 int bench_models(bench *b);  /* models.c */
+int bench_device(bench *b);  /* models.c */
 int bench_scaling(bench *b); /* scaling.c */
 int bench_memory(bench *b, const char *self, const char *peer_command); /* memory.c */
 int bench_memory_child(const char *what); /* what `self --child WHAT` does: one training run, then its peak */

@@ -1,8 +1,9 @@
 /* main.c: scorefield beside PyTorch as one table.
  *
- *     bench [--peer COMMAND] [--only TEXT] [--seconds S] [--threads N] [GROUP...]
+ *     bench [--peer COMMAND] [--only TEXT] [--seconds S] [--threads N] [--device DEVICE] [GROUP...]
  *
- * GROUP is kernels, models, scaling or memory; all without one. Markdown on standard output.
+ * GROUP is kernels, models, scaling or memory, all without one, or device, which is run where it is asked for. Markdown on standard
+ * output.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "bench/bench.h"
 
@@ -59,13 +60,13 @@ static int group(bench *b, int (*run)(bench *b), const char *name)
 	int i, k, first = b->n;
 
 	for (i = 0; i < TRIES; i++) {
-		double before = bench_peak(b->ctx), after;
+		double before = bench_peak(b->ctx, &b->copy), after;
 
 		b->peak = fmax(b->peak, before);
 		b->n = first;
 		if (run(b))
 			return 1;
-		after = bench_peak(b->ctx);
+		after = bench_peak(b->ctx, &b->copy);
 		b->peak = fmax(b->peak, after);
 		if (before > steady * b->peak && after > steady * b->peak)
 			break;
@@ -96,15 +97,15 @@ static void heading(const bench *b, const char *versions)
 	if (gmtime_r(&now, &day))
 		strftime(date, sizeof date, "%Y-%m-%d", &day);
 	uname(&u);
-	printf("%s, %s, %s %s, %d threads, kernels %s. scorefield %s%s%s.\n\n", date, model, u.sysname, u.machine,
-	       sf_ctx_threads(b->ctx), sf_ctx_isa(b->ctx), sf_version(), *versions ? "; " : "", versions);
+	printf("%s, %s, %s %s, %d threads, kernels %s, device %s. scorefield %s%s%s.\n\n", date, model, u.sysname, u.machine,
+	       sf_ctx_threads(b->ctx), sf_ctx_isa(b->ctx), sf_ctx_device(b->ctx), sf_version(), *versions ? "; " : "", versions);
 	printf("| what | case | scorefield | peer | ratio | of peak |\n| --- | --- | --- | --- | --- | --- |\n");
 }
 
 static int usage(void)
 {
-	fputs("usage: bench [--peer COMMAND] [--only TEXT] [--seconds S] [--threads N] "
-	      "[kernels|models|scaling|memory]...\n", stderr);
+	fputs("usage: bench [--peer COMMAND] [--only TEXT] [--seconds S] [--threads N] [--device DEVICE] "
+	      "[kernels|models|scaling|memory|device]...\n", stderr);
 	return 1;
 }
 
@@ -115,7 +116,7 @@ static int wanted(int argc, char **argv, int first, const char *name)
 	for (i = first; i < argc; i++)
 		if (strcmp(argv[i], name) == 0)
 			return 1;
-	return first == argc;
+	return first == argc && strcmp(name, "device") != 0;
 }
 
 int main(int argc, char **argv)
@@ -123,7 +124,7 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(bench *b);
-	} groups[] = {{"kernels", bench_kernels}, {"models", bench_models}, {"scaling", bench_scaling}};
+	} groups[] = {{"kernels", bench_kernels}, {"models", bench_models}, {"scaling", bench_scaling}, {"device", bench_device}};
 	const char *command = NULL;
 	char versions[200] = "";
 	bench b;
@@ -145,6 +146,12 @@ int main(int argc, char **argv)
 			b.seconds = strtod(argv[i + 1], NULL);
 		else if (strcmp(argv[i], "--threads") == 0)
 			sf_ctx_set_threads(b.ctx, atoi(argv[i + 1]));
+		else if (strcmp(argv[i], "--device") == 0) {
+			if (sf_ctx_set_device(b.ctx, argv[i + 1]) < 0) {
+				fprintf(stderr, "bench: %s\n", sf_ctx_message(b.ctx));
+				return 1;
+			}
+		}
 		else
 			return usage();
 	}
@@ -165,6 +172,8 @@ int main(int argc, char **argv)
 			print_row(&b, &b.rows[first]);
 	}
 	printf("\nmultiply-add peak %.0f GFLOP/s\n", b.peak);
+	if (b.copy > 0)
+		printf("a copy in the device's memory reads and writes %.0f GB/s\n", b.copy);
 	free(b.rows);
 	sf_ctx_free(b.ctx);
 	return rc;

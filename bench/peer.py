@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # peer.py: the same work in PyTorch, for bench. Reads a request a line, answers with the seconds of one run.
 #
-#     python3 peer.py [threads] [eager|compile]
+#     python3 peer.py [threads] [eager|compile] [cuda]
 #
+# On a device: bfloat16 by autocast, TF32 elsewhere, fused Adam, cuDNN's own trials; compiled means with CUDA graphs, and each request is
+# timed compiled and eager, whichever is faster.
 # Every request is tried in the layouts NCHW and channels_last first and timed in the faster one; optimisers in
 # the `foreach` form, the faster one. For PyTorch at its best give it an OpenMP build of BLAS and a malloc that keeps its pages
 # (bench.sh does both).
@@ -18,9 +20,15 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 THREADS = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+DEVICE = sys.argv[3] if len(sys.argv) > 3 else "cpu"
+CUDA = DEVICE != "cpu"
 torch.set_num_threads(THREADS)
 torch.set_flush_denormal(True)
 torch.manual_seed(0)
+if CUDA:
+    torch.set_default_device(DEVICE)
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
 COMPILE = len(sys.argv) > 2 and sys.argv[2] == "compile"
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 ROOT_HALF = math.sqrt(0.5)
@@ -110,7 +118,7 @@ class UNet(nn.Module):
 
     def forward(self, x, t):
         half = self.width // 2
-        f = torch.exp(torch.arange(half, dtype=torch.float32) * (-math.log(10000.0) / (half - 1)))
+        f = torch.exp(torch.arange(half, dtype=torch.float32, device=x.device) * (-math.log(10000.0) / (half - 1)))
         a = 999 * t[:, None] * f[None]
         e = F.silu(self.dense1(F.silu(self.dense0(torch.cat([a.sin(), a.cos()], 1)))))
         h = self.inp(x)
@@ -144,12 +152,14 @@ class MLP(nn.Module):
 class Training:
     """Denoising score matching under the VP process, Adam, clipping at 1, an average of the weights."""
 
-    def __init__(self, net, shape, layout):
+    def __init__(self, net, shape, layout, compiled):
         self.net = net.to(memory_format=layout) if len(shape) == 4 else net
-        self.run = torch.compile(self.net) if COMPILE else self.net
+        self.run = self.net
+        if compiled:
+            self.run = torch.compile(self.net, mode="reduce-overhead") if CUDA else torch.compile(self.net)
         self.params = list(net.parameters())
         self.average = [p.detach().clone() for p in self.params]
-        self.adam = torch.optim.Adam(self.params, lr=2e-4, foreach=True)
+        self.adam = torch.optim.Adam(self.params, lr=2e-4, **({"fused": True} if CUDA else {"foreach": True}))
         self.x0, self.layout = torch.rand(shape), layout
 
     def step(self):
@@ -160,7 +170,9 @@ class Training:
         x = log_alpha.exp() * x0 + (-torch.expm1(2 * log_alpha)).sqrt() * z
         if x.dim() == 4:
             x = x.contiguous(memory_format=self.layout)
-        loss = ((self.run(x, t) - z) ** 2).flatten(1).sum(1).mean()
+        with torch.autocast("cuda", torch.bfloat16, enabled=CUDA):
+            y = self.run(x, t)
+        loss = ((y.float() - z) ** 2).flatten(1).sum(1).mean()
         self.adam.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.params, 1.0)
@@ -170,7 +182,7 @@ class Training:
             torch._foreach_add_(self.average, [p.detach() for p in self.params], alpha=0.001)
 
     def sample(self):
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cuda", torch.bfloat16, enabled=CUDA):
             x = self.x0.contiguous(memory_format=self.layout) if self.x0.dim() == 4 else self.x0
             self.run(x, torch.full((x.shape[0],), 0.5))
 
@@ -212,7 +224,7 @@ def unet(size, width=64):
     return UNet(1, size, width, (1, 2, 2), 2, (size // 2,), "conv")
 
 
-def make(words, layout):
+def make(words, layout, compiled):
     """A function that does the work once, or None where the layout makes no difference and is not the first."""
     kind, n = words[0], [int(w) for w in words[1:] if w.isdigit()]
     plain = layout is LAYOUTS[0]
@@ -227,17 +239,23 @@ def make(words, layout):
     if kind == "delta" and plain:
         return nearest(*n)
     if kind in ("mlp-step", "mlp-sample") and plain:
-        t = Training(MLP(), (n[0], 2), layout)
+        t = Training(MLP(), (n[0], 2), layout, compiled)
         return t.step if kind == "mlp-step" else t.sample
     if kind in ("unet-step", "unet-sample"):  # batch, pixels, threads
         size = n[1] if len(n) > 1 else 28
         torch.set_num_threads(n[2] if len(n) > 2 else THREADS)
-        t = Training(unet(size), (n[0], 1, size, size), layout)
+        t = Training(unet(size), (n[0], 1, size, size), layout, compiled)
         return t.step if kind == "unet-step" else t.sample
-    if kind == "ddpmpp-step":
-        t = Training(UNet(3, 32, 128, (1, 2, 2, 2), 4, (16,), "mean"), (n[0], 3, 32, 32), layout)
-        return t.step
+    if kind in ("ddpmpp-step", "songunet-step", "songunet-sample"):
+        mult = (1, 2, 2, 2) if kind.startswith("ddpmpp") else (2, 2, 2)
+        t = Training(UNet(3, 32, 128, mult, 4, (16,), "mean"), (n[0], 3, 32, 32), layout, compiled)
+        return t.sample if kind.endswith("sample") else t.step
     return None
+
+
+def settle():
+    if CUDA:
+        torch.cuda.synchronize()
 
 
 def seconds(f, turns):
@@ -247,6 +265,7 @@ def seconds(f, turns):
         time.sleep(0.02)
         begin = time.perf_counter()
         f()
+        settle()
         t = time.perf_counter() - begin
         if t >= 0.04:
             out.append(t)
@@ -254,6 +273,7 @@ def seconds(f, turns):
         begin, n, t = time.perf_counter(), 0, 0.0
         while n < 2000 and t < 0.04:
             f()
+            settle()
             n += 1
             t = time.perf_counter() - begin
         out.append(t / n)
@@ -262,12 +282,14 @@ def seconds(f, turns):
 
 def best(words):
     found = None
-    for layout in LAYOUTS:
-        f = make(words, layout)
+    ways = [(layout, c) for layout in LAYOUTS for c in ((True, False) if CUDA and COMPILE else (COMPILE,))]
+    for layout, compiled in ways:
+        f = make(words, layout, compiled)
         if f is None:
             continue
         with torch.set_grad_enabled(words[0].endswith("step")):
-            f()
+            for _ in range(4 if CUDA else 1):  # graphs are recorded in the second or third
+                f()
             t = seconds(f, 2)
         if found is None or t < found[0]:
             found = (t, f)
@@ -277,10 +299,14 @@ def best(words):
 
 def main():
     count = "" if not COMPILE else " compiled"
-    print(f"PyTorch {torch.__version__}{count}, {torch.get_num_threads()} threads", flush=True)
+    on = torch.cuda.get_device_name() + ", bf16" if CUDA else f"{torch.get_num_threads()} threads"
+    print(f"PyTorch {torch.__version__}{count}, {on}", flush=True)
     last, work = None, None
     for line in sys.stdin:
         line = line.strip()
+        if line == "memory" and CUDA:
+            print(float(torch.cuda.max_memory_reserved()), flush=True)
+            continue
         if line == "memory":
             print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0, flush=True)
             continue

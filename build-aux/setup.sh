@@ -9,6 +9,7 @@
 # Package managers: apt, dnf, pacman, apk. As root, or where sudo asks no password, packages are
 # installed without a question; elsewhere the line to run is printed and the script ends with 1.
 # Environment: BUILD (build directory), CONFIGURE_FLAGS, MAKEFLAGS, DEMO_SHORT=1 (a demo of a minute).
+# The tests are configured with --with-cuda where nvcc and cuDNN 9 are found; they need no device.
 #
 # The names for apt were tried on Debian 12. Those for dnf, pacman and apk are from those
 # distributions' package lists and have not been tried.
@@ -144,6 +145,18 @@ provide() {
 
 # ---- building ----
 
+# --with-cuda where a program for the toolkit's libraries compiles and links as configure tries it; nothing is installed for it.
+cuda_flag() {
+	nvcc=$(PATH=$PATH:/usr/local/cuda/bin command -v nvcc) || return 0
+	root=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
+	dir=$(mktemp -d)
+	printf '#include <cudnn.h>\n#include <cublasLt.h>\n#include <nvrtc.h>\n%s\n' \
+		'int main(void){int n;return (int)(cudnnGetVersion()/90000)+(int)cublasLtGetVersion()+(int)nvrtcVersion(&n,&n);}' > "$dir/t.c"
+	! cc -o "$dir/t" "$dir/t.c" -I"$root/include" -L"$root/lib64" -L"$root/lib" -lcudnn -lcublasLt -lnvrtc -lcudart \
+		> /dev/null 2>&1 || echo --with-cuda
+	rm -rf "$dir"
+}
+
 build() {
 	# later changes of configure.ac or Makefile.am are noticed by make itself
 	[ -f configure ] || autoreconf -fi
@@ -198,6 +211,7 @@ demo)
 	;;
 test)
 	provide test
+	CONFIGURE_FLAGS="$(cuda_flag) ${CONFIGURE_FLAGS:-}"
 	build
 	run_tests
 	;;

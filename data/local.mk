@@ -11,7 +11,7 @@ SF_PRESETS = %reldir%/presets/afhqv2-64-edm-ddpmpp.ini %reldir%/presets/afhqv2-6
 	%reldir%/presets/cifar10-ncsnpp.ini %reldir%/presets/cifar10-ncsnv2.ini %reldir%/presets/cifar10-stf-ddpmpp.ini \
 	%reldir%/presets/cifar10-stf-ncsnpp.ini %reldir%/presets/cld-lsgm-digits.ini %reldir%/presets/cld-lsgm-fashion-mnist.ini \
 	%reldir%/presets/cld-swiss-roll.ini %reldir%/presets/digits.ini \
-	%reldir%/presets/double-well.ini %reldir%/presets/fashion-mnist.ini %reldir%/presets/ffhq-1024-ncsnpp.ini \
+	%reldir%/presets/double-well.ini %reldir%/presets/fashion-mnist.ini %reldir%/presets/fashion-mnist-ddpmpp.ini %reldir%/presets/ffhq-1024-ncsnpp.ini \
 	%reldir%/presets/ffhq-256-ncsnpp.ini %reldir%/presets/ffhq-256-ncsnv2.ini %reldir%/presets/ffhq-64-edm-ddpmpp.ini \
 	%reldir%/presets/ffhq-64-edm-ncsnpp.ini %reldir%/presets/formula.ini %reldir%/presets/lsgm-digits.ini %reldir%/presets/lsgm-fashion-mnist.ini %reldir%/presets/objectives-mixture.ini \
 	%reldir%/presets/objectives.ini %reldir%/presets/swiss-roll.ini %reldir%/presets/tiny.ini

@@ -3,6 +3,7 @@
 #ifndef SCOREFIELD_H
 #define SCOREFIELD_H
 
+#include <scorefield/comm.h>
 #include <scorefield/context.h>
 #include <scorefield/data.h>
 #include <scorefield/ems.h>

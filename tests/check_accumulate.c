@@ -282,7 +282,7 @@ START_TEST(arrays) /* a batch's arrays shrink with the parts, its gradient does 
 {
 	sf_config *c = configured("");
 	double bytes[3], gradient;
-	sf_batch_how how = {64, 8, 1, 1, 0, NULL};
+	sf_batch_how how = {64, 8, 1, 1, 0, NULL, 0};
 	sf_setup s;
 	sf_batch *b;
 	int i;

@@ -174,6 +174,29 @@ START_TEST(fashion_mnist_missing)
 }
 END_TEST
 
+START_TEST(fashion_mnist_padded) /* two images of 2 x 1 pixels in frames of two black ones */
+{
+	static const unsigned char images[20] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 9, 8, 7, 6};
+	static const unsigned char labels[10] = {0, 0, 8, 1, 0, 0, 0, 2, 3, 4};
+	const sf_data_info *info;
+	double x[30];
+	int i, k, label;
+
+	put_file(in_dir(dir, "t10k-images-idx3-ubyte"), images, sizeof images);
+	put_file(in_dir(dir, "t10k-labels-idx1-ubyte"), labels, sizeof labels);
+	assert_ok(ctx, open_data("fashion-mnist", "dir", dir, "split", "test,pad=2"));
+	info = sf_data_describe(d);
+	ck_assert(info->n == 2 && info->rank == 3 && info->dim[0] == 6 && info->dim[1] == 5 && info->dim[2] == 1 && info->size == 30);
+	ck_assert(info->levels == 256 && info->classes == 5);
+	for (i = 0; i < 2; i++) {
+		sf_data_read(d, i, x, &label);
+		ck_assert_int_eq(label, 3 + i);
+		for (k = 0; k < 30; k++)
+			ck_assert_double_eq(x[k], k == 12 ? 9 - 2 * i : k == 17 ? 8 - 2 * i : 0);
+	}
+}
+END_TEST
+
 START_TEST(idx_sets)
 {
 	static const unsigned char images[20] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0,
@@ -379,6 +402,7 @@ int main(void)
 	tcase_add_loop_test(t, conformance, 0, members);
 	tcase_add_test(t, shipped_digits);
 	tcase_add_loop_test(t, fashion_mnist, 0, 2);
+	tcase_add_test(t, fashion_mnist_padded);
 	tcase_add_test(t, fashion_mnist_missing);
 	tcase_add_test(t, idx_sets);
 	tcase_add_test(t, cifar_batches);

@@ -241,6 +241,7 @@ START_TEST(networks) /* an affine network with the weights of the exact score of
 	assert_ok(ctx, sf_metric_score_error(score, &view, POINTS, 0, 0, 1, level, &mean));
 	assert_close(mean.error, 0, 0, 1e-28);
 	w[0] = w[4] = w[8] = -1.1 / var; /* a tenth too much: a hundredth of the size */
+	assert_ok(ctx, sf_model_score_params(score, w));
 	assert_ok(ctx, sf_metric_score_error(score, &view, POINTS, 0, 0, 1, level, &mean));
 	assert_close(mean.error, .01 * mean.size, 1e-12, 0);
 	sf_score_free(score);

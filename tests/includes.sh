@@ -11,9 +11,9 @@ rc=0
 floor() {
 	case $1 in
 	core) echo 0 ;;
-	kernel | io | comm) echo 1 ;;
+	kernel | io) echo 1 ;;
 	graph | data) echo 2 ;;
-	process) echo 3 ;;
+	process | comm) echo 3 ;;
 	score | grid) echo 4 ;;
 	net) echo 5 ;;
 	objective | sampler) echo 6 ;;

@@ -9,7 +9,7 @@ cat Makefile.am src/*/local.mk data/local.mk man/local.mk examples/local.mk test
 	tr -s ' \t\\=$(){}' '\n' | sed 's,.*/,,' | sort -u > "${TMPDIR:-/tmp}/sf-listed.$$"
 trap 'rm -f "${TMPDIR:-/tmp}/sf-listed.$$"' EXIT
 for file in $(find include src data man examples tests build-aux/*.sh -type f \
-	! -name '.*' ! -path 'src/cuda/*' ! -name '*.o' ! -name '*.lo' ! -name '*.log' ! -name '*.trs' \
+	! -name '.*' ! -name '*.o' ! -name '*.lo' ! -name '*.log' ! -name '*.trs' \
 	! -path '*/.libs/*' ! -path '*/.deps/*' ! -name local.mk | sort); do
 	name=${file##*/}
 	case $file in

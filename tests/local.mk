@@ -1,7 +1,7 @@
 # Tests: one Check program a family (tests/check_*.c: add a word to SF_CHECKS), shell scripts for what
 # is not a function, the examples. A script's exit status 77 means skipped, with the reason printed.
 
-SF_CHECKS = %reldir%/check_accumulate %reldir%/check_augment %reldir%/check_augment_run %reldir%/check_augment_train %reldir%/check_augment_warp %reldir%/check_autodiff %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
+SF_CHECKS = %reldir%/check_accumulate %reldir%/check_augment %reldir%/check_augment_run %reldir%/check_augment_train %reldir%/check_augment_warp %reldir%/check_autodiff %reldir%/check_cuda_chains %reldir%/check_cuda_noise %reldir%/check_cuda_runs %reldir%/check_parallel %reldir%/check_cuda_dnn %reldir%/check_cuda_linear %reldir%/check_cuda_maps %reldir%/check_cuda_nets %reldir%/check_cuda_norm %reldir%/check_cuda_ops %reldir%/check_cuda_train %reldir%/check_comm %reldir%/check_device %reldir%/check_cld %reldir%/check_cld_runs %reldir%/check_cld_score %reldir%/check_config %reldir%/check_core \
 	%reldir%/check_bound %reldir%/check_combinations %reldir%/check_components %reldir%/check_data %reldir%/check_draw %reldir%/check_ema %reldir%/check_ems %reldir%/check_energy %reldir%/check_exchange %reldir%/check_export %reldir%/check_explained %reldir%/check_expr %reldir%/check_fd %reldir%/check_fd_forms %reldir%/check_fit %reldir%/check_fuse %reldir%/check_fuse_nets %reldir%/check_graph %reldir%/check_grid %reldir%/check_guidance \
 	%reldir%/check_hessian %reldir%/check_hsm %reldir%/check_images %reldir%/check_io %reldir%/check_ism %reldir%/check_kernel %reldir%/check_known %reldir%/check_latent %reldir%/check_latent_time %reldir%/check_latent_loss %reldir%/check_latent_optimum %reldir%/check_latent_train %reldir%/check_lcss %reldir%/check_levels %reldir%/check_multistep %reldir%/check_likelihood %reldir%/check_local %reldir%/check_memory %reldir%/check_maps %reldir%/check_metric \
 	%reldir%/check_modelfile %reldir%/check_net %reldir%/check_network %reldir%/check_noise \
@@ -9,8 +9,8 @@ SF_CHECKS = %reldir%/check_accumulate %reldir%/check_augment %reldir%/check_augm
 	%reldir%/check_points %reldir%/check_presets %reldir%/check_probes %reldir%/check_process %reldir%/check_profile %reldir%/check_recompute %reldir%/check_recompute_nets %reldir%/check_safetensors %reldir%/check_sampler \
 	%reldir%/check_sampler_runs %reldir%/check_schedules %reldir%/check_score %reldir%/check_slices %reldir%/check_stf %reldir%/check_stf_draw %reldir%/check_toys %reldir%/check_trace %reldir%/check_train \
 	%reldir%/check_pool %reldir%/check_refine %reldir%/check_teleport %reldir%/check_threads %reldir%/check_resampling %reldir%/check_unet %reldir%/check_coder %reldir%/check_nvae %reldir%/check_posterior %reldir%/check_vae %reldir%/check_v3 %reldir%/check_variance %reldir%/check_verify %reldir%/check_view %reldir%/check_walk
-SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/contrib.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/import.sh %reldir%/cli/latent.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
-	%reldir%/cli/moved.sh %reldir%/cli/orders.sh %reldir%/cli/presets.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
+SF_CLI_TESTS = %reldir%/cli/bad.sh %reldir%/cli/compare.sh %reldir%/cli/contrib.sh %reldir%/cli/device.sh %reldir%/cli/evaluate.sh %reldir%/cli/explain.sh %reldir%/cli/fit.sh %reldir%/cli/guide.sh %reldir%/cli/help.sh %reldir%/cli/import.sh %reldir%/cli/latent.sh %reldir%/cli/likelihood.sh %reldir%/cli/list.sh \
+	%reldir%/cli/moved.sh %reldir%/cli/orders.sh %reldir%/cli/presets.sh %reldir%/cli/ranks.sh %reldir%/cli/sample.sh %reldir%/cli/train.sh %reldir%/cli/variance.sh %reldir%/cli/verify.sh
 SF_SHELL_TESTS = %reldir%/exports.sh %reldir%/forbidden.sh %reldir%/headers.sh \
 	%reldir%/includes.sh %reldir%/listed.sh %reldir%/man.sh %reldir%/pkgconfig.sh \
 	%reldir%/verify.sh
@@ -33,7 +33,7 @@ check_LTLIBRARIES += libtestsupport.la
 endif
 # what several programs share
 libtestsupport_la_SOURCES = %reldir%/autodiff_cases.c %reldir%/autodiff_cases.h %reldir%/autodiff_cases_image.c %reldir%/autodiff_cases_image.h \
-	%reldir%/golden_net.c %reldir%/golden_net.h %reldir%/unet_names.c %reldir%/unet_names.h %reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/exchange_rig.c %reldir%/exchange_rig.h %reldir%/files.c %reldir%/files.h \
+	%reldir%/chain_rig.c %reldir%/chain_rig.h %reldir%/comm_rig.h %reldir%/cuda_unit.c %reldir%/device_rig.c %reldir%/device_rig.h %reldir%/golden_net.c %reldir%/golden_net.h %reldir%/unet_names.c %reldir%/unet_names.h %reldir%/cld_cases.h %reldir%/autodiff_fixture.c %reldir%/autodiff_fixture.h %reldir%/exchange_rig.c %reldir%/exchange_rig.h %reldir%/files.c %reldir%/files.h \
 	%reldir%/graph_naive.c %reldir%/graph_naive.h %reldir%/graph_naive_image_body.h %reldir%/graph_naive_norm_body.h \
 	%reldir%/latent_rig.h %reldir%/likelihood_base.h %reldir%/likelihood_rig.h %reldir%/loss_rig.c %reldir%/loss_rig.h %reldir%/model_case.c %reldir%/model_case.h %reldir%/moments.h %reldir%/objective_parts.h %reldir%/plan_cases.c %reldir%/plan_cases.h %reldir%/plan_fixture.c \
 	%reldir%/plan_fixture.h %reldir%/process_cases.h %reldir%/recompute_rig.c %reldir%/recompute_rig.h %reldir%/sampler_rig.h %reldir%/score_rig.h %reldir%/support.c \
@@ -95,6 +95,10 @@ tests_fuzz_fuzz_spec_LDADD = libscorefield_all.la
 tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 endif
 
+if HAVE_CUDA
+HAVE_CUDA_TEXT = yes
+CUDA_TEST_MODULE = $(abs_top_builddir)/.libs/scorefield-cuda.so
+endif
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 # Results do not depend on the thread counts; these keep `make -j check` from taking every core twice.
@@ -106,8 +110,9 @@ AM_TESTS_ENVIRONMENT = \
 	CK_DEFAULT_TIMEOUT=$${CK_DEFAULT_TIMEOUT-60}; \
 	CC='$(CC)'; CXX='$(CXX)'; CFLAGS='$(CFLAGS)'; LDFLAGS='$(LDFLAGS)'; NM='$(NM)'; \
 	PKG_CONFIG='$(PKG_CONFIG)'; \
+	SF_HAVE_CUDA='$(HAVE_CUDA_TEXT)'; SCOREFIELD_CUDA='$(CUDA_TEST_MODULE)'; \
 	export SF_SRCDIR SF_BUILDDIR SCOREFIELD SCOREFIELD_DATA OMP_NUM_THREADS OMP_WAIT_POLICY \
-		OPENBLAS_NUM_THREADS CK_DEFAULT_TIMEOUT CC CXX CFLAGS LDFLAGS NM PKG_CONFIG;
+		OPENBLAS_NUM_THREADS CK_DEFAULT_TIMEOUT CC CXX CFLAGS LDFLAGS NM PKG_CONFIG SF_HAVE_CUDA SCOREFIELD_CUDA;
 
 check-local:
 if !HAVE_CHECK

@@ -251,11 +251,9 @@ plan_array *plan_run_all(plan_fixture *f, const how *h)
 	return plan_run_part(f, h, 0, f->n);
 }
 
-/* Against the naive loops, relative to the largest element of each array. */
-void plan_compare(plan_fixture *f, const plan_array *out, const how *h, double tol,
-                  const char *what)
+const double *plan_expected(plan_fixture *f, int i)
 {
-	int i;
+	int k;
 
 	if (!f->v.g) {
 		naive_open(&f->v, f->g, f->n);
@@ -263,12 +261,21 @@ void plan_compare(plan_fixture *f, const plan_array *out, const how *h, double t
 		f->v.step = plan_base_run.step;
 		f->v.first_sample = plan_base_run.first_sample;
 		naive_set_params(&f->v, f->params);
-		for (i = 0; i < f->g->n; i++)
-			if (f->leaf[i])
-				naive_set(&f->v, i, f->leaf[i]);
+		for (k = 0; k < f->g->n; k++)
+			if (f->leaf[k])
+				naive_set(&f->v, k, f->leaf[k]);
 	}
+	return naive_get(&f->v, f->out[i]);
+}
+
+/* Against the naive loops, relative to the largest element of each array. */
+void plan_compare(plan_fixture *f, const plan_array *out, const how *h, double tol,
+                  const char *what)
+{
+	int i;
+
 	for (i = 0; i < f->nout; i++) {
-		const double *want = naive_get(&f->v, f->out[i]);
+		const double *want = plan_expected(f, i);
 		int64_t n = count_of(f, i), k;
 		double size = 1;
 

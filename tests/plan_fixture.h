@@ -51,6 +51,8 @@ extern const sf_run plan_base_run; /* seed, step and first sample of all runs */
 plan_array *plan_run_part(plan_fixture *f, const how *h, int64_t first, int64_t n);
 plan_array *plan_run_all(plan_fixture *f, const how *h);
 void plan_free_arrays(plan_array *a, int n);
+/* Result i of the naive loops. */
+const double *plan_expected(plan_fixture *f, int i);
 /* Against the naive loops, relative to the largest element of each array (or 1). */
 void plan_compare(plan_fixture *f, const plan_array *out, const how *h, double tol,
                   const char *what);

@@ -249,6 +249,29 @@ SF_API int64_t sf_run_samples(const sf_run *run, int64_t *first);
  * same for any cut of the batch. SF_EINVAL for an unbound input, a shard above max_shard or a part out of turn. */
 SF_API int sf_plan_run(sf_plan *p, const sf_run *run);
 
+/* Most samples that a run of the plan will have (of a run in parts: a part). On the processor that makes no difference; a device takes
+ * memory for as many in sf_plan_take, else when a larger run comes. Before sf_plan_take. SF_EINVAL below 1. */
+SF_API int sf_plan_room(sf_plan *p, int64_t n);
+/* From now on the parameters that are bound keep their values, and what depends on them alone (packed weights) is worked out in the next
+ * run and kept for those after it, until parameters are bound again or hold is 0. For plans without sums over the batch and without
+ * shared inputs; others go on as before. Results do not change. */
+SF_API int sf_plan_hold(sf_plan *p, int hold);
+
+/* ---- where plans run ---- */
+/* The device of a context, for plans of float that are made from then on; plans of double, data and sampling steps stay on
+ * the processor. A list: "cpu" (the default), "auto" (a device if there is one, else the processor, and the log hears why), or "cuda" or
+ * "cuda:N", then, each after a comma, what products are computed in ("bf16", the default: operands of bfloat16, sums of float;
+ * "tf32"; "strict": float throughout) and "deterministic" (the same bytes in each run, where kernels that are not would be faster).
+ * SF_EINVAL for another text; SF_EUNSUP where there is no such device, the driver is too old, or this build or the device lacks
+ * what is needed. Plans made before must be gone. */
+SF_API int sf_ctx_set_device(sf_ctx *ctx, const char *spec);
+/* "cpu", or what it is: "cuda:0 NVIDIA H100 80GB HBM3, 9.0, 79.1 GiB, bf16". Owned by the context. */
+SF_API const char *sf_ctx_device(const sf_ctx *ctx);
+/* What plans of float reach at most: operations a second of a product of 8192 x 8192 matrices in the device's precision, and the
+ * bytes a second that a copy in its memory reads and writes; measured in about 100 ms. On the processor sf_peak_flops and 0.
+ * SF_ENOMEM, SF_EUNSUP. */
+SF_API int sf_device_peak(sf_ctx *ctx, double *flops, double *bytes);
+
 /* ---- where the time goes ---- */
 enum {
 	SF_KIND_CONV, SF_KIND_CONV_DATA, SF_KIND_CONV_WEIGHT, /* convolution and its two adjoints */

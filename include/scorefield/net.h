@@ -158,10 +158,13 @@ SF_API int sf_model_build(const sf_model *m, sf_graph *g, int train, sf_model_va
 SF_API int sf_model_build_energy(const sf_model *m, sf_graph *g, int train, sf_model_vars *v);
 
 /* A score for samplers: holds a copy of the model (its parts must outlive it), a plan and buffers; `params` (flat,
- * of element type `type`, in the layout of sf_model_build's graph) is read at every evaluation and must
- * outlive it. batch: most samples per shard, 0 picks. No allocation per evaluation. */
+ * of element type `type`, in the layout of sf_model_build's graph, on the host or on the context's device) must outlive
+ * it and keep its values, which are worked into kernels' forms once. batch: most samples per shard, 0 picks. No allocation per
+ * evaluation. */
 SF_API int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t batch,
                           sf_score **s);
+/* Other parameters of the same layout, or the same ones with other values. SF_EINVAL for a score of another kind. */
+SF_API int sf_model_score_params(sf_score *s, const void *params);
 /* Bytes that such a score takes, for the context's threads. */
 SF_API int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double *bytes);
 /* Labels of a score made by sf_model_score: sample i of an evaluation (see sf_score_which) gets label[i mod n]; -1 is none. Copied; n = 0

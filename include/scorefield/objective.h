@@ -110,7 +110,8 @@ enum {
 	SF_NEEDS_TWO = 4,     /* two */
 	SF_NEEDS_NOISE = 8,   /* a process that moves */
 	SF_NEEDS_ENERGY = 16, /* the network as an energy */
-	SF_USES_ENERGY = 32   /* uses the energy itself where there is one, no gradient of it */
+	SF_USES_ENERGY = 32,  /* uses the energy itself where there is one, no gradient of it */
+	SF_DRAWS_PLAINLY = 64 /* where the process is linear and has one block, `draw` makes x_t = alpha x_0 + sigma z and nothing else */
 };
 
 SF_API int sf_objective_new(sf_ctx *ctx, const char *spec, sf_objective **o);
@@ -171,6 +172,8 @@ typedef struct sf_batch_how {
 	int train;         /* dropout on */
 	int recompute;     /* sf_graph_recompute */
 	const sf_batch_kind *kind; /* NULL: the objective's loss, all parameters differentiated. Outlives the batch */
+	int64_t whole, first; /* the batch that these n samples are a part of, and which of it comes first; 0: they are all of it */
+	int device;        /* where the context's device runs the plan, the gradient is of its memory, and so may parameters be */
 } sf_batch_how;
 /* Graph and layout, which can be described, then the memory: sf_batch_new is both, in one part. */
 SF_API int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *how, sf_batch **b);

@@ -3,6 +3,7 @@
 #ifndef SCOREFIELD_TRAIN_H
 #define SCOREFIELD_TRAIN_H
 
+#include <scorefield/comm.h>
 #include <scorefield/data.h>
 #include <scorefield/latent.h>
 #include <scorefield/objective.h>
@@ -56,6 +57,7 @@ typedef struct sf_setup { /* NULL or zero until opened; owned */
 	sf_vae *vae;
 	int64_t pair;             /* where the encoder's and decoder's numbers begin in a flat buffer of weights */
 	struct sf_latent *latent; /* the losses, with SF_SETUP_OBJECTIVE */
+	sf_comm *comm;            /* of a trainer that is one of several ranks; not owned */
 } sf_setup;
 /* needs: bits. Without SF_SETUP_DATA the data's shape and scaling come from the checkpoint's metadata; without a
  * checkpoint (NULL) the data are opened whatever `needs` says, but with SF_SETUP_SHAPE [data] shape stands in for them
@@ -158,6 +160,12 @@ typedef struct sf_progress {
  * its control group or its address space), with what would help; a warning in the log where it needs more than is free
  * now. [train] memory-check=false tries all the same. SF_EMISMATCH where a run to resume keeps other averages. */
 SF_API int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **t);
+/* The same for one of several ranks (NULL: the only one), of which each makes an equal share of every batch and all make the same
+ * update; rank 0 alone reads what is resumed and writes files. All must be given the same configuration. A stop of one stops all. One
+ * rank is bit for bit a run without ranks; how close several come is said in comm.h and scorefield-train(1). The comm must
+ * outlive the trainer. SF_EINVAL where the batch is no multiple of the ranks, SF_EMISMATCH for ranks with different configurations,
+ * SF_EIO where another rank has failed or gone. */
+SF_API int sf_trainer_join(sf_ctx *ctx, sf_config *c, sf_comm *comm, const char *dir, int resume, int force, sf_trainer **t);
 SF_API void sf_trainer_free(sf_trainer *t);
 /* Trains to the configured step. `progress` may be NULL; a non-zero return asks to stop: a checkpoint is written and
  * SF_ESTOPPED returned. `stop` (may be NULL) is looked at between steps, for signal handlers. SF_EDIVERGED names the step

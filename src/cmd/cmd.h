@@ -30,7 +30,8 @@ typedef struct common {
 	int64_t seed;    /* -1: not given */
 	int64_t threads; /* -1: not given */
 	int precision;   /* PRECISION_... */
-	int quiet, json, strict;
+	char *device;
+	int deterministic, quiet, json, strict;
 } common;
 
 /* A number without a default reads "not given": -1 in an int64_t, NaN in a double; a string NULL.

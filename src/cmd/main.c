@@ -61,6 +61,31 @@ static void log_line(void *user, int level, const char *line)
 		note("%s", line);
 }
 
+static int set_device(sf_ctx *ctx, const common *opts)
+{
+	const char *rest = opts->device;
+	char spec[160], number[20] = "";
+	int local = 0;
+
+	if (strcmp(opts->device, "cpu") == 0)
+		return 0;
+	if (opts->strict)
+		return fail(STATUS_USAGE, "--strict asks for the processor's reference kernels; for a device that computes in float "
+		            "throughout say --device %s,strict", opts->device);
+	if (strncmp(rest, "cuda", 4) == 0 && rest[4] != ':') { /* a launcher's ranks have a device each */
+		int rc = sf_comm_local_rank(ctx, &local);
+
+		if (rc < 0)
+			return rc;
+		if (local > 0)
+			snprintf(number, sizeof number, ":%d", local);
+		rest += 4;
+	}
+	snprintf(spec, sizeof spec, "%.*s%s%s%s", (int)(rest - opts->device), opts->device, number, rest,
+	         opts->deterministic ? ",deterministic" : "");
+	return sf_ctx_set_device(ctx, spec);
+}
+
 static int apply(sf_ctx *ctx, common *opts)
 {
 	int rc = 0;
@@ -70,7 +95,7 @@ static int apply(sf_ctx *ctx, common *opts)
 	if (rc == 0 && opts->strict)
 		rc = sf_ctx_set_isa(ctx, "ref");
 	sf_ctx_set_log(ctx, log_line, opts);
-	return rc;
+	return rc == 0 ? set_device(ctx, opts) : rc;
 }
 
 static int run(const command *c, int argc, char **argv)

@@ -13,7 +13,7 @@
 
 struct opts {
 	common common;
-	char *output;
+	char *output, *comm;
 	words set;
 	int resume, force, profile;
 };
@@ -29,6 +29,8 @@ static const option options[] = {
 	       AT(resume), "false", 0, 0),
 	OPTION(0, NULL, "force", "write over a run directory that exists", SF_OPT_BOOL, AT(force),
 	       "false", 0, 0),
+	OPTION(0, "COMM", "comm", "how ranks that train together meet: auto (local or nccl where SCOREFIELD_RANKS is above 1), null, local or nccl",
+	       SF_OPT_STRING, AT(comm), "auto", 0, 0),
 	OPTION(0, NULL, "profile", "show at the end where the time went, by kind of work", SF_OPT_BOOL, AT(profile),
 	       "false", 0, 0),
 	OPTION_END
@@ -153,18 +155,28 @@ static int report(const struct opts *o, const show *s, const sf_setup *setup, co
 	return 0;
 }
 
-static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *dir)
+static int train(sf_ctx *ctx, const struct opts *given, sf_config *c, const char *dir)
 {
+	const struct opts *o = given;
+	struct opts silent = *given;
+	sf_comm *comm = NULL;
 	sf_trainer *t = NULL;
 	show *s = calloc(1, sizeof *s);
 	int rc, shown;
 
 	if (!s)
 		return fail(STATUS_INPUT, "out of memory");
+	rc = sf_comm_new(ctx, o->comm, &comm);
+	if (sf_comm_rank(comm) > 0) { /* what there is to say rank 0 says */
+		silent.common.quiet = 1;
+		silent.common.json = silent.profile = 0;
+		o = &silent;
+	}
 	s->o = o;
 	s->ctx = ctx;
 	s->dir = dir;
-	rc = sf_trainer_new(ctx, c, dir, o->resume, o->force, &t);
+	if (rc == 0)
+		rc = sf_trainer_join(ctx, c, comm, dir, o->resume, o->force, &t);
 	if (rc == 0 && o->profile)
 		rc = sf_trainer_profile(t, &s->profile);
 	if (rc == 0) {
@@ -181,6 +193,7 @@ static int train(sf_ctx *ctx, const struct opts *o, sf_config *c, const char *di
 		rc = shown ? shown : rc;
 	}
 	sf_trainer_free(t);
+	sf_comm_free(comm);
 	free(s);
 	return rc;
 }
@@ -219,7 +232,9 @@ const command train_command = {
 	"log.jsonl,\n"
 	"checkpoints and sample grids. Ctrl-C or SIGTERM writes a checkpoint and ends with status "
 	"4;\n"
-	"--resume then continues to the same bytes as a run without a stop.\n",
+	"--resume then continues to the same bytes as a run without a stop.\n"
+	"Several processes with SCOREFIELD_RANKS=N and SCOREFIELD_RANK=0 .. N-1 train one network: each\n"
+	"makes an equal part of every batch, rank 0 writes the files.\n",
 	options,
 	sizeof(struct opts),
 	1,

@@ -118,6 +118,8 @@ int sf_ctx_new(sf_ctx **out)
 
 void sf_ctx_free(sf_ctx *ctx)
 {
+	if (ctx && ctx->device)
+		ctx->device_free(ctx->device);
 	free(ctx);
 }
 

@@ -20,6 +20,8 @@ struct sf_ctx {
 	double wake; /* nanoseconds until other threads are at work, see sf_parallel_work */
 	sf_log_fn log;
 	void *log_user;
+	void *device;                 /* NULL, or what graph/device.c has opened */
+	void (*device_free)(void *device);
 	int failed; /* code of the last failure */
 	char message[SF_MESSAGE_MAX];
 };

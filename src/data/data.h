@@ -35,6 +35,8 @@ int sf_store_describe(sf_data *d, const char *what, int64_t levels);
 int sf_store_label(sf_data *d, const char *what, const sf_array *labels);
 /* Images and labels ("" for none) from IDX files. */
 int sf_store_idx(sf_data *d, const char *images, const char *labels, int64_t levels);
+/* Puts `pad` black pixels around grey images of bytes. */
+int sf_store_pad(sf_data *d, const char *what, int64_t pad);
 void sf_store_read(const sf_data *d, int64_t index, double *x, int *label);
 void sf_store_fini(void *state); /* the `fini` of such members */
 
@@ -47,6 +49,8 @@ int sf_cifar_parse(sf_ctx *ctx, const char *what, const unsigned char *bytes, si
 /* ---- view.c ---- */
 /* Left-right mirror image of x (h,w,c). */
 void sf_mirror(int64_t h, int64_t w, int64_t c, double *x);
+/* What sf_view_draw makes of which record, for sources with an end: its index, and whether it is mirrored. */
+void sf_view_which(const sf_view *v, uint64_t draw, int64_t *record, int *mirrored);
 /* Draws draw .. draw+n-1 of the view, x (n,size) and labels (n), -1 without: n times sf_view_draw. */
 void sf_view_draws(const sf_view *v, uint64_t draw, int64_t n, double *x, double *label);
 

@@ -13,6 +13,7 @@ typedef struct fashion {
 	sf_store store;
 	char *dir;
 	int split;
+	int64_t pad;
 } fashion;
 
 static const sf_opt options[] = {
@@ -20,6 +21,7 @@ static const sf_opt options[] = {
          "/usr/share/datasets/fashion-mnist", 0, 0, NULL},
 	{"split", "which part", SF_OPT_CHOICE, offsetof(fashion, split), "train", 0, 0,
          "train|test"},
+	{"pad", "black pixels on each side; 2 makes 32 x 32", SF_OPT_INT, offsetof(fashion, pad), "0", 0, 64, NULL},
 	{NULL, NULL, 0, 0, NULL, 0, 0, NULL},
 };
 
@@ -52,7 +54,8 @@ static int open_files(sf_data *d)
 	SF_TRY(locate(d, name, images, sizeof images));
 	snprintf(name, sizeof name, "%s-labels-idx1-ubyte.gz", part[f->split]);
 	SF_TRY(locate(d, name, labels, sizeof labels));
-	return sf_store_idx(d, images, labels, 0);
+	SF_TRY(sf_store_idx(d, images, labels, 0));
+	return sf_store_pad(d, images, f->pad);
 }
 
 const sf_data_class sf_data_fashion_mnist = {

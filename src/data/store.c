@@ -3,6 +3,7 @@
 #include "data/data.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { CLASSES_MAX = 1000000, BLOCK = 1024 };
 
@@ -115,6 +116,32 @@ int sf_store_idx(sf_data *d, const char *images, const char *labels, int64_t lev
 	rc = sf_store_label(d, labels, &l);
 	sf_array_free(&l);
 	return rc;
+}
+
+int sf_store_pad(sf_data *d, const char *what, int64_t pad)
+{
+	sf_store *s = sf_data_state(d);
+	const int64_t h = s->x.dim[1], w = s->x.dim[2], ho = h + 2 * pad, wo = w + 2 * pad;
+	unsigned char *wide;
+	int64_t i;
+
+	if (pad == 0)
+		return SF_OK;
+	if (s->x.type != SF_U8 || s->x.rank != 3)
+		return sf_fail(d->base.ctx, SF_EFORMAT, "%s: only grey images of bytes can be padded", what);
+	wide = sf_alloc((size_t)(s->x.dim[0] * ho), (size_t)wo); /* zeroed: black */
+	if (!wide)
+		return sf_fail(d->base.ctx, SF_ENOMEM, "%s: out of memory", what);
+	for (i = 0; i < s->x.dim[0] * h; i++)
+		memcpy(wide + (i / h * ho + pad + i % h) * wo + pad, (const unsigned char *)s->x.data + i * w, (size_t)w);
+	sf_free(s->x.data);
+	s->x.data = wide;
+	s->x.dim[1] = d->info.dim[0] = ho;
+	s->x.dim[2] = d->info.dim[1] = wo;
+	d->info.bytes += (ho * wo - h * w) * s->x.dim[0];
+	d->info.size = ho * wo;
+	s->x.size = s->x.dim[0] * ho * wo;
+	return SF_OK;
 }
 
 void sf_store_read(const sf_data *d, int64_t index, double *x, int *label)

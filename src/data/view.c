@@ -158,18 +158,31 @@ static uint64_t shuffled(const sf_view *v, uint64_t epoch, uint64_t at)
 	return sf_noise_permute(key, (uint64_t)v->data->info.n, at);
 }
 
+static int mirrors(const sf_view *v, uint64_t draw)
+{
+	sf_noise key = {v->seed, SF_NOISE_FLIP, 0};
+	double u;
+
+	if (!v->flip)
+		return 0;
+	sf_noise_uniform_d(v->data->base.ctx, key, draw, 0, 1, &u);
+	return u < 0.5;
+}
+
+void sf_view_which(const sf_view *v, uint64_t draw, int64_t *record, int *mirrored)
+{
+	uint64_t n = (uint64_t)v->data->info.n;
+
+	*record = (int64_t)shuffled(v, draw / n, draw % n);
+	*mirrored = mirrors(v, draw);
+}
+
 /* Record `index`, flipped and dequantised as draw number `draw`. */
 static void read(const sf_view *v, uint64_t index, uint64_t draw, double *x, int *label)
 {
 	sf_data_read(v->data, (int64_t)index, x, label);
-	if (v->flip) {
-		sf_noise key = {v->seed, SF_NOISE_FLIP, 0};
-		double u;
-
-		sf_noise_uniform_d(v->data->base.ctx, key, draw, 0, 1, &u);
-		if (u < 0.5)
-			sf_mirror(v->data->info.dim[0], v->data->info.dim[1], v->data->info.dim[2], x);
-	}
+	if (mirrors(v, draw))
+		sf_mirror(v->data->info.dim[0], v->data->info.dim[1], v->data->info.dim[2], x);
 	if (v->dequantise)
 		dequantise(v, 0, draw, x);
 	scale(v, x);

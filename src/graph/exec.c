@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
+#include "graph/device.h"
+
 #include <string.h>
 
 typedef struct job {
@@ -259,7 +261,7 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 			               p->val[i].node.name);
 	if (p->needs_params && !p->params)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan's parameters are not bound");
-	if (!p->memory)
+	if (!p->memory && !p->on)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan has no memory yet (sf_plan_take)");
 	if (run->n < 1 || run->n > (INT64_C(1) << 40))
 		return sf_fail(p->ctx, SF_EINVAL, "a run of %lld samples (expected 1 to 2^40)",
@@ -272,6 +274,9 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 		return sf_fail(p->ctx, SF_EINVAL,
 		               "%lld samples in %lld parts (expected 1 to %d parts)",
 		               (long long)run->n, (long long)s, SF_MAXSHARDS);
+	*shards = s;
+	if (p->on)
+		return SF_OK;
 	if ((run->n + s - 1) / s > p->max_shard)
 		return sf_fail(p->ctx, SF_EINVAL, "parts of %lld samples in a plan for %lld",
 		               (long long)((run->n + s - 1) / s), (long long)p->max_shard);
@@ -280,7 +285,6 @@ static int check(const sf_plan *p, const sf_run *run, int64_t *shards)
 	if (p->nbatch && s > 1 && p->nslot < need + 1)
 		return sf_fail(p->ctx, SF_ENOMEM, "out of memory for the sums of %lld parts",
 		               (long long)s);
-	*shards = s;
 	return SF_OK;
 }
 
@@ -313,7 +317,7 @@ static int open_part(sf_plan *p, job *j, sf_run *own)
 	j->base = part_start(j, j->from);
 	p->going = *own;
 	own->first_sample += (uint64_t)j->base; /* of random leaves: sample 0 of this part's arrays */
-	if (part == 0)
+	if (part == 0 && p->tree)
 		sf_tree_start(p->tree, j->shards);
 	return SF_OK;
 }
@@ -368,6 +372,13 @@ static int run_once(const sf_ctx *team, job *j, int phase)
 	return rc;
 }
 
+static int ran(sf_plan *p, const sf_run *own)
+{
+	p->next_part = own->part + 1;
+	p->primed = p->held;
+	return SF_OK;
+}
+
 int sf_plan_run(sf_plan *p, const sf_run *run)
 {
 	sf_ctx team = *p->ctx; /* memory is for the threads there were when the plan was made */
@@ -379,15 +390,18 @@ int sf_plan_run(sf_plan *p, const sf_run *run)
 	j.run = &own;
 	SF_TRY(check(p, run, &j.shards));
 	SF_TRY(open_part(p, &j, &own));
+	if (p->on) {
+		own.first_sample = run->first_sample; /* of the whole batch */
+		SF_TRY(sf_device_plan_run(p, &own));
+		return ran(p, &own);
+	}
 	if (team.threads > p->workers)
 		team.threads = p->workers;
-	if (own.part == 0) /* what it leaves stays until the last part: sums over the batch may lie where it worked */
+	if (own.part == 0 && !p->primed) /* what it leaves stays until the last part: sums over the batch may lie where it worked */
 		j.rc = run_once(&team, &j, SF_PRE);
 	if (j.rc == 0 && (p->begin[SF_POST] > p->begin[SF_SHARD] || p->ncopy > 0))
 		run_shards(&team, &j);
 	if (j.rc == 0 && own.part + 1 == own.parts)
 		j.rc = run_once(&team, &j, SF_POST);
-	if (j.rc == 0)
-		p->next_part = own.part + 1;
-	return j.rc < 0 ? report(&j) : SF_OK;
+	return j.rc < 0 ? report(&j) : ran(p, &own);
 }

@@ -135,6 +135,9 @@ struct sf_plan {
 	int64_t next_part;   /* and its next one; 0: none has begun */
 	double flops;
 	struct sf_meter *meter; /* NULL: nobody asks where the time goes */
+	int64_t room;        /* most samples of a run's part, if that was said (sf_plan_room) */
+	int held, primed;    /* parameters stay as they are; what depends on them alone is there (sf_plan_hold) */
+	struct sf_device_part *on; /* the device that runs it, device.c; NULL: the processor */
 };
 
 /* What one worker knows while it runs a phase of one shard. */
@@ -178,6 +181,8 @@ sf_conv sf_conv_of(const sf_plan *p, const sf_node *node);
 int sf_plan_packs(sf_plan *p);
 /* plan_memory.c */
 int sf_plan_memory(sf_plan *p);
+/* Offsets for the buffers of a region, *size for all of them; SF_ENOMEM. */
+int sf_plan_place(sf_buf *buf, int nbuf, int region, size_t *size);
 
 /* exec.c: a worker's scratch memory. */
 void *sf_lane_scratch(const sf_plan *p, int worker);

@@ -8,3 +8,4 @@ SF_SOURCES += %reldir%/exec.h %reldir%/plan.c %reldir%/plan_order.c %reldir%/pla
 	%reldir%/cpu_f32.c %reldir%/cpu_f64.c %reldir%/cpu_body.h %reldir%/cpu_part_body.h %reldir%/cpu_map_body.h \
 	%reldir%/cpu_sum_body.h %reldir%/cpu_linear_body.h %reldir%/cpu_norm_body.h \
 	%reldir%/cpu_shape_body.h %reldir%/cpu_fir_body.h %reldir%/cpu_pick_body.h
+SF_SOURCES += %reldir%/device.h %reldir%/device.c %reldir%/device_layout.c %reldir%/device_plan.c

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
+#include "graph/device.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -107,7 +109,11 @@ int sf_plan_layout(sf_graph *g, const sf_var *out, int nout, sf_dtype type, int6
 
 int sf_plan_take(sf_plan *p)
 {
-	int rc = p->memory ? SF_OK : take_memory(p);
+	int rc;
+
+	if (sf_device_of(p->ctx, (int)p->type))
+		return sf_device_plan_take(p);
+	rc = p->memory ? SF_OK : take_memory(p);
 
 	sf_blas_tame(p->ctx);
 	return rc == SF_ENOMEM ? no_memory(p) : rc;
@@ -143,6 +149,7 @@ void sf_plan_free(sf_plan *p)
 
 	if (!p)
 		return;
+	sf_device_plan_free(p);
 	sf_meter_free(p);
 	sf_tree_free(p->tree);
 	for (i = 0; i < p->nslot; i++)
@@ -190,6 +197,7 @@ int sf_plan_bind(sf_plan *p, sf_var input, const void *data)
 int sf_plan_bind_params(sf_plan *p, const void *flat)
 {
 	p->params = flat;
+	p->primed = 0;
 	return SF_OK;
 }
 
@@ -199,5 +207,27 @@ int sf_plan_output(sf_plan *p, int i, void *data)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan has no output %d (it has %d)", i,
 		               p->nout);
 	p->out[i] = data;
+	return SF_OK;
+}
+
+int sf_plan_room(sf_plan *p, int64_t n)
+{
+	if (n < 1)
+		return sf_fail(p->ctx, SF_EINVAL, "room for %lld samples (expected 1 or more)", (long long)n);
+	p->room = n;
+	return SF_OK;
+}
+
+/* Sums over the batch may lie where packed operands were; shared inputs and outputs may change. */
+int sf_plan_hold(sf_plan *p, int hold)
+{
+	int i, fit = p->nbatch == 0 && p->begin[SF_POST] == p->nstep;
+
+	for (i = 0; i < p->nval; i++)
+		if (!p->val[i].node.shape.per_sample)
+			fit &= p->val[i].node.op != SF_OP_INPUT && p->val[i].out < 0;
+	fit &= p->ncopy == 0;
+	p->held = hold && fit;
+	p->primed = 0;
 	return SF_OK;
 }

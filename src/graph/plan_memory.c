@@ -212,17 +212,16 @@ static size_t best_gap(sf_buf *const *placed, int n, const sf_buf *b)
 	return best == SIZE_MAX ? end : best;
 }
 
-/* Offsets for all pieces of a region; returns its size. */
-static int place(sf_plan *p, int region, size_t *size)
+int sf_plan_place(sf_buf *buf, int nbuf, int region, size_t *size)
 {
-	sf_buf **order = sf_alloc((size_t)p->nbuf + 1, sizeof *order);
-	sf_buf **placed = sf_alloc((size_t)p->nbuf + 1, sizeof *placed);
+	sf_buf **order = sf_alloc((size_t)nbuf + 1, sizeof *order);
+	sf_buf **placed = sf_alloc((size_t)nbuf + 1, sizeof *placed);
 	int n = 0, i, j, rc = SF_OK;
 
 	*size = 0;
-	for (i = 0; order && i < p->nbuf; i++)
-		if (p->buf[i].region == region)
-			order[n++] = &p->buf[i];
+	for (i = 0; order && i < nbuf; i++)
+		if (buf[i].region == region)
+			order[n++] = &buf[i];
 	if (!order || !placed)
 		rc = SF_ENOMEM;
 	else if (n > 1)
@@ -282,8 +281,8 @@ int sf_plan_memory(sf_plan *p)
 {
 	find_lifetimes(p);
 	SF_TRY(find_buffers(p));
-	SF_TRY(place(p, SF_IN_ARENA, &p->arena_bytes));
-	SF_TRY(place(p, SF_IN_SHARED, &p->shared_bytes));
+	SF_TRY(sf_plan_place(p->buf, p->nbuf, SF_IN_ARENA, &p->arena_bytes));
+	SF_TRY(sf_plan_place(p->buf, p->nbuf, SF_IN_SHARED, &p->shared_bytes));
 	SF_TRY(lay_out_partials(p));
 	return measure_scratch(p);
 }

@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "graph/exec.h"
 
+#include "graph/device.h"
+
 #include <string.h>
 
 static const char *const names[SF_KINDS] = {
@@ -59,7 +61,7 @@ static int kind_of(sf_opcode op)
 static void add_bytes(const sf_plan *p, sf_cost *c, int root)
 {
 	const sf_val *v = &p->val[root];
-	double bytes = (double)v->node.shape.size * (double)p->esize;
+	double bytes = (double)v->node.shape.size * (double)(p->on ? sf_device_width(p, root) : p->esize);
 
 	if (v->slot >= 0)
 		return; /* a block of a chain, which stays in the cache */
@@ -143,7 +145,7 @@ int sf_plan_profile(sf_plan *p, sf_profile *into)
 	sf_meter_free(p);
 	if (!into)
 		return SF_OK;
-	if (!p->memory)
+	if (!p->memory && !p->on)
 		return sf_fail(p->ctx, SF_EINVAL, "the plan has no memory yet (sf_plan_take)");
 	m = sf_alloc(1, sizeof *m);
 	if (m) {

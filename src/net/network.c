@@ -198,6 +198,7 @@ static int bind(struct network *w, sf_plan *plan, const sf_var *var)
 		SF_TRY(sf_plan_bind(plan, var[i], w->in[i]));
 	}
 	SF_TRY(sf_plan_bind_params(plan, w->params));
+	SF_TRY(sf_plan_hold(plan, 1));
 	return sf_plan_output(plan, 0, w->eps);
 }
 
@@ -277,41 +278,61 @@ static const sf_score_class network_class = {
 	{"network", "a trained network", "", sizeof(struct network), NULL, NULL, fini},
 	NULL, eval, NULL, jvp, NULL};
 
-static int prepare(struct network *w)
-{
-	sf_ctx *ctx = w->m.ctx;
-	size_t e = w->type == SF_F32 ? sizeof(float) : sizeof(double), n = (size_t)w->chunk, nx;
-	sf_var var[INPUTS];
-	sf_model_vars v;
-
-	if (sf_mul_size(n, (size_t)w->m.size, &nx) < 0)
-		return sf_fail(ctx, SF_ERANGE, "network score: a batch of %lld samples is too large",
-		               (long long)w->chunk);
-	SF_TRY(sf_graph_new(ctx, 1, &w->g));
-	sf_model_vars_init(&v);
-	SF_TRY(sf_model_build(&w->m, w->g, 0, &v));
-	SF_TRY(sf_plan_new(w->g, &v.eps, 1, w->type, w->batch, &w->plan));
-	w->eps = sf_alloc(nx, e);
-	w->sigma = sf_alloc(n, sizeof(double));
-	if (!w->eps || !w->sigma)
-		return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
-	list_inputs(&v, var);
-	return bind(w, w->plan, var);
-}
-
 /* A shard's activations should stay in cache, but a matrix product wants some rows. */
 static int64_t shard_of(const sf_model *m, int64_t batch)
 {
 	return batch ? batch : m->size <= 64 ? 128 : 8;
 }
 
-/* Samples of a run: one shard a thread, and of small data many, because to start a run costs as much as some samples. */
-static int64_t chunk_of(const sf_model *m, int64_t batch)
+static int on_device(const sf_model *m, sf_dtype type)
 {
-	enum { SMALL = 64, MANY = 2048 };
+	return type == SF_F32 && strcmp(sf_ctx_device(m->ctx), "cpu") != 0;
+}
+
+/* Samples of a run: one shard a thread, and of small data many, because to start a run costs as much as some samples. */
+static int64_t chunk_of(const sf_model *m, sf_dtype type, int64_t batch)
+{
+	enum { SMALL = 64, MANY = 2048, DEVICE = 512 };
 	int64_t chunk = shard_of(m, batch) * sf_ctx_threads(m->ctx);
 
+	if (on_device(m, type))
+		return batch ? batch : m->size <= SMALL ? 8 * MANY : DEVICE;
 	return batch == 0 && m->size <= SMALL && chunk < MANY ? MANY : chunk;
+}
+
+/* A device takes the chunk as a whole; where it has too little memory for that, less. */
+static int take_plan(struct network *w, sf_var eps)
+{
+	int rc;
+
+	SF_TRY(sf_plan_layout(w->g, &eps, 1, w->type, w->batch, &w->plan));
+	do {
+		SF_TRY(sf_plan_room(w->plan, w->chunk));
+		rc = sf_plan_take(w->plan);
+	} while (rc == SF_ENOMEM && on_device(&w->m, w->type) && (w->chunk /= 2) > 0);
+	return rc;
+}
+
+static int prepare(struct network *w)
+{
+	sf_ctx *ctx = w->m.ctx;
+	size_t e = w->type == SF_F32 ? sizeof(float) : sizeof(double), nx;
+	sf_var var[INPUTS];
+	sf_model_vars v;
+
+	if (sf_mul_size((size_t)w->chunk, (size_t)w->m.size, &nx) < 0)
+		return sf_fail(ctx, SF_ERANGE, "network score: a batch of %lld samples is too large",
+		               (long long)w->chunk);
+	SF_TRY(sf_graph_new(ctx, 1, &w->g));
+	sf_model_vars_init(&v);
+	SF_TRY(sf_model_build(&w->m, w->g, 0, &v));
+	SF_TRY(take_plan(w, v.eps));
+	w->eps = sf_alloc((size_t)w->chunk * (size_t)w->m.size, e);
+	w->sigma = sf_alloc((size_t)w->chunk, sizeof(double));
+	if (!w->eps || !w->sigma)
+		return sf_fail(ctx, SF_ENOMEM, "network score: out of memory");
+	list_inputs(&v, var);
+	return bind(w, w->plan, var);
 }
 
 int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double *bytes)
@@ -330,7 +351,9 @@ int sf_model_score_bytes(const sf_model *m, sf_dtype type, int64_t batch, double
 		rc = sf_plan_measure(g, &v.eps, 1, type, shard_of(m, batch), &info);
 	if (rc == 0) { /* x_t, the position where there is one, and eps */
 		arrays = (2 + (v.position != SF_NOVAR)) * (double)m->size * (type == SF_F32 ? sizeof(float) : sizeof(double));
-		*bytes = (double)info.shared_bytes + threads * (double)info.arena_bytes + (double)chunk_of(m, batch) * arrays;
+		*bytes = (double)chunk_of(m, type, batch) * arrays;
+		if (!on_device(m, type))
+			*bytes += (double)info.shared_bytes + threads * (double)info.arena_bytes;
 	}
 	sf_graph_free(g);
 	return rc;
@@ -350,7 +373,7 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 	w->m = *m;
 	w->type = type;
 	w->batch = shard_of(m, batch);
-	w->chunk = chunk_of(m, batch);
+	w->chunk = chunk_of(m, type, batch);
 	w->m.cond = sf_model_cond(m);
 	w->blocks = sf_process_blocks(m->process);
 	w->params = params;
@@ -360,6 +383,17 @@ int sf_model_score(const sf_model *m, sf_dtype type, const void *params, int64_t
 		*s = NULL;
 	}
 	return rc;
+}
+
+int sf_model_score_params(sf_score *s, const void *params)
+{
+	struct network *w = s->object.state;
+
+	if (s->object.cls != &network_class.head)
+		return sf_fail(sf_score_context(s), SF_EINVAL, "only the score of a network takes parameters");
+	w->params = params;
+	SF_TRY(sf_plan_bind_params(w->plan, params));
+	return w->tangent ? sf_plan_bind_params(w->tangent, params) : SF_OK;
 }
 
 int sf_model_score_labels(sf_score *s, int64_t n, const int *label)

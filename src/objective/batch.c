@@ -23,6 +23,18 @@ static void take(sf_batch *b, void *p, int64_t count, int64_t size, size_t eleme
 	memcpy(p, &made, sizeof made); /* any pointer to an object */
 }
 
+/* The same of the device, which is not counted. */
+static void take_there(sf_batch *b, void *p, int64_t count, int64_t size, size_t element)
+{
+	void *made = NULL;
+
+	if (!b->taking)
+		return;
+	made = sf_batch_there(b, count, size, element);
+	b->lacks |= !made;
+	memcpy(p, &made, sizeof made);
+}
+
 static void take_draw(sf_batch *b, sf_draw *d)
 {
 	size_t num = sizeof(double);
@@ -31,22 +43,29 @@ static void take_draw(sf_batch *b, sf_draw *d)
 	take(b, &d->t, n, 1, num);
 	take(b, &d->coef, n, 1, sizeof *d->coef);
 	take(b, &d->weight, n, 1, num);
-	take(b, &d->xt, n, b->blocks * d->size, num);
-	take(b, &d->z, n, d->size, num);
+	if (!b->source) {
+		take(b, &d->xt, n, b->blocks * d->size, num);
+		take(b, &d->z, n, d->size, num);
+	}
 	if (b->probes)
 		take(b, &d->probe, n, b->probes * d->size, num);
 	for (i = 0; i < b->extras; i++)
 		take(b, &d->extra[i], n, 1, num);
 }
 
-static void take_all(sf_batch *b)
+void sf_batch_count(sf_batch *b)
 {
 	size_t e = b->type == SF_F32 ? sizeof(float) : sizeof(double), num = sizeof(double);
 	int64_t n = b->room;
 	int i;
 
 	b->bytes = 0;
-	take(b, &b->x0, b->rows, b->data, num);
+	if (b->source) {
+		take(b, &b->sample, n, 1, sizeof *b->sample);
+		take_there(b, &b->sample_there, n, 1, sizeof *b->sample_there);
+	} else {
+		take(b, &b->x0, b->rows, b->data, num);
+	}
 	take(b, &b->label, b->rows, 1, num);
 	take(b, &b->seen, n, 1, num);
 	if (b->augments)
@@ -60,11 +79,11 @@ static void take_all(sf_batch *b)
 			take(b, &b->scalar[i], n, 1, num);
 	sf_batch_list(b);
 	for (i = 0; i < b->nrow; i++)
-		take(b, &b->in[i], n, b->row[i].count, e);
+		(b->row[i].made == SF_ROW_DRAWN ? take : take_there)(b, &b->in[i], n, b->row[i].count, e);
 	for (i = 0; i < SF_BATCH_VALUES; i++)
 		if (b->made.value[i] != SF_NOVAR)
 			take(b, &b->value[i], n, 1, e);
-	take(b, &b->grad, sf_param_total(b->g), 1, e);
+	(b->device ? take_there : take)(b, &b->grad, sf_param_total(b->g), 1, e);
 }
 
 /* ---- graph and plan ---- */
@@ -175,6 +194,7 @@ int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *
 	b->o = o;
 	b->m = *m;
 	b->kind = how->kind;
+	b->device = how->device && sf_device_of(b->ctx, (int)b->type);
 	b->data = how->kind ? how->kind->data : m->size;
 	b->run.n = how->n;
 	b->run.shards = how->shards;
@@ -189,9 +209,11 @@ int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *
 		b->room = n > b->room ? n : b->room;
 	}
 	b->run.part = 0;
-	b->rows = !b->reference ? b->room : how->n > b->reference ? how->n : b->reference;
+	b->whole = how->whole ? how->whole : how->n;
+	b->from = how->first;
+	b->rows = !b->reference ? b->room : b->whole > b->reference ? b->whole : b->reference;
 	for (i = 0; i < SF_BATCH_DRAWS; i++) {
-		b->draw[i].batch = how->n;
+		b->draw[i].batch = b->whole;
 		b->draw[i].size = m->size;
 	}
 	rc = open_graph(b, how);
@@ -199,7 +221,7 @@ int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *
 		sf_batch_free(b);
 		return rc;
 	}
-	take_all(b);
+	sf_batch_count(b);
 	*out = b;
 	return SF_OK;
 }
@@ -227,9 +249,12 @@ int sf_batch_open(sf_batch *b)
 
 	if (b->taking)
 		return SF_OK;
+	SF_TRY(sf_plan_room(b->plan, b->room));
 	SF_TRY(sf_plan_take(b->plan));
 	b->taking = 1;
-	take_all(b);
+	sf_batch_count(b);
+	if (b->lacks)
+		return SF_ENOMEM; /* the device has said so */
 	if (b->bad)
 		return sf_fail(b->ctx, SF_ENOMEM, "training: out of memory for a batch of %lld samples of %lld numbers",
 		               (long long)b->room, (long long)b->data);
@@ -254,9 +279,9 @@ int sf_batch_part(sf_batch *b, int64_t part)
 		return sf_fail(b->ctx, SF_ERANGE, "part %lld of a batch of %lld parts", (long long)part, (long long)b->run.parts);
 	b->run.part = part;
 	d->n = sf_run_samples(&b->run, &b->base);
-	row = b->reference ? b->base : 0;
-	d->first = (uint64_t)b->base;
-	d->x0 = b->kind ? b->zero : b->x0 + row * d->size;
+	row = b->reference ? b->from + b->base : 0;
+	d->first = (uint64_t)(b->from + b->base);
+	d->x0 = b->kind ? b->zero : b->source ? NULL : b->x0 + row * d->size;
 	d->label = b->label + row;
 	d->augment = b->augments ? b->augment + row * b->augments : NULL;
 	return SF_OK;
@@ -311,11 +336,15 @@ void sf_batch_free(sf_batch *b)
 	for (i = 0; i < SF_BATCH_SCALARS; i++)
 		sf_free(b->scalar[i]);
 	for (i = 0; i < SF_BATCH_ROWS; i++)
-		sf_free(b->in[i]);
+		if (b->row[i].made == SF_ROW_DRAWN)
+			sf_free(b->in[i]);
 	for (i = 0; i < SF_BATCH_VALUES; i++)
 		sf_free(b->value[i]);
 	sf_free(b->made.grad);
-	sf_free(b->grad);
+	sf_free(b->sample);
+	if (!b->device)
+		sf_free(b->grad);
+	sf_batch_leave(b);
 	sf_free(b);
 }
 
@@ -342,6 +371,8 @@ double *sf_batch_augment(sf_batch *b)
 
 int sf_batch_prepare(sf_batch *b)
 {
+	if (b->source)
+		return sf_objective_draw_times(b->o, &b->m, &b->draw[0]);
 	return b->kind ? b->kind->draw(b->kind->user, b->draw, b->scalar) : sf_objective_draw(b->o, &b->m, &b->draw[0]);
 }
 
@@ -364,13 +395,19 @@ static void add_values(sf_batch *b)
 int sf_batch_run(sf_batch *b, const void *params, double *loss)
 {
 	const sf_draw *d = &b->draw[0];
-	double start = b->profile ? sf_seconds() : 0;
+	double start = b->profile ? sf_seconds() : 0, fed = start;
 	sf_run run = b->run;
 
 	sf_batch_list(b); /* a part's arrays are where they are now */
+	if (b->source)
+		SF_TRY(sf_batch_feed(b));
+	if (b->profile && b->source) {
+		fed = sf_seconds();
+		b->profile->seconds[SF_KIND_DRAW] += fed - start;
+	}
 	SF_TRY(sf_batch_put(b));
 	if (b->profile)
-		b->profile->seconds[SF_KIND_DATA] += sf_seconds() - start;
+		b->profile->seconds[SF_KIND_DATA] += sf_seconds() - fed;
 	if (run.parts == 1)
 		run.n = d->n;
 	run.seed = d->seed;

@@ -3,15 +3,29 @@
 #ifndef SF_OBJECTIVE_BATCH_H
 #define SF_OBJECTIVE_BATCH_H
 
+#include "graph/device.h"
 #include "objective/rule.h"
 
-/* An input of the graph and where a part's numbers for it lie. */
+/* An input of the graph and where a part's numbers for it lie: in a draw, or they are made on the device. */
+enum { SF_ROW_DRAWN, SF_ROW_NOISY, SF_ROW_NOISE };
 typedef struct sf_batch_row {
 	sf_var var;
-	const double *from;    /* of sample 0; NULL: zeros */
+	int made;              /* SF_ROW_... */
+	const double *from;    /* drawn: of sample 0; NULL: zeros */
 	int64_t count, stride; /* numbers of a sample, and how far apart samples lie */
 } sf_batch_row;
 enum { SF_BATCH_OF_DRAW = 11 + SF_OBJECTIVE_EXTRA, SF_BATCH_ROWS = SF_BATCH_DRAWS * SF_BATCH_OF_DRAW + 1 + SF_BATCH_SCALARS };
+
+/* Records of grey levels on the device, and how they are looked at (sf_view). */
+typedef struct sf_batch_source {
+	const unsigned char *records; /* (n,size) */
+	const int *label;             /* (n), of the host; -1: none */
+	int64_t width, channels;
+	double shift, scale;
+	int dequantise;
+	uint64_t seed;
+} sf_batch_source;
+enum { SF_BATCH_THERE = 4 };
 
 struct sf_batch {
 	sf_ctx *ctx;
@@ -24,6 +38,7 @@ struct sf_batch {
 	sf_batch_made made;
 	sf_draw draw[SF_BATCH_DRAWS];
 	sf_run run;         /* n, shards, parts, and the part at hand */
+	int64_t whole, from; /* see sf_batch_how */
 	int64_t room, base; /* samples of the largest part; the first one of the part at hand */
 	int64_t rows, data, blocks, probes, extras, reference, augments; /* data: numbers of a record */
 	double *x0, *label; /* (rows,data), (rows) */
@@ -37,9 +52,28 @@ struct sf_batch {
 	int nrow;
 	void *value[SF_BATCH_VALUES], *grad;
 	double sum[SF_BATCH_VALUES]; /* of the values of a step's parts so far */
-	double bytes;       /* of all arrays */
-	int taking, bad;    /* allocate: counts alone; memory ran out */
+	double bytes;       /* of all arrays on the host */
+	int taking, bad, lacks; /* allocate: counts alone; memory ran out; the device's did */
+	int device;         /* the gradient is the device's */
+	const sf_batch_source *source; /* NULL: everything is drawn on the host */
+	sf_device_sample *sample, *sample_there; /* (room), and where it goes */
+	void *there[SF_BATCH_THERE]; /* the device's memory */
+	int nthere;
 };
+
+/* batch.c: the arrays' sizes. */
+void sf_batch_count(sf_batch *b);
+/* batch_device.c: makes x_t and z of the data where the source lies, instead of reading x0 and drawing; before sf_batch_open.
+ * SF_EUNSUP unless sf_objective_plain and a device. */
+int sf_batch_source_set(sf_batch *b, const sf_batch_source *source);
+const sf_batch_source *sf_batch_source_of(const sf_batch *b);
+/* The part's samples: the caller fills in draw, record and flip, and the labels of sf_batch_data, whose x is NULL. */
+sf_device_sample *sf_batch_samples(sf_batch *b);
+/* Zeroed memory of the device until the batch goes; NULL. */
+void *sf_batch_there(sf_batch *b, int64_t count, int64_t size, size_t element);
+void sf_batch_leave(sf_batch *b);
+/* Makes a part's inputs. */
+int sf_batch_feed(sf_batch *b);
 
 /* batch_table.c: lists the inputs of the graph; before there is memory, for their sizes alone. */
 void sf_batch_list(sf_batch *b);

@@ -1,23 +1,29 @@
 /* batch_table.c: the inputs of a batch's graph as a table: which variable, and where in a draw its numbers lie.
  *
  * Draws are double; they are rounded once, to the plan's type, on the way into it. Position and velocity of two-block
- * processes lie one after the other in a draw and go to two inputs.
+ * processes lie one after the other in a draw and go to two inputs. Rows that are made on the device are not drawn.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/batch.h"
 
 #include <string.h>
 
-static void add(sf_batch *b, sf_var var, const double *from, int64_t count, int64_t stride)
+static void add_made(sf_batch *b, sf_var var, int made, const double *from, int64_t count, int64_t stride)
 {
 	sf_batch_row *r = &b->row[b->nrow];
 
 	if (var == SF_NOVAR)
 		return;
 	r->var = var;
+	r->made = made;
 	r->from = from;
 	r->count = count;
 	r->stride = stride;
 	b->nrow++;
+}
+
+static void add(sf_batch *b, sf_var var, const double *from, int64_t count, int64_t stride)
+{
+	add_made(b, var, SF_ROW_DRAWN, from, count, stride);
 }
 
 /* What an objective's loss asks for. */
@@ -29,9 +35,9 @@ static void add_draw(sf_batch *b, const sf_loss *l, const sf_draw *d)
 	const sf_coef *c = d->coef;
 	int k;
 
-	add(b, l->v.x, noisy, size, state);
+	add_made(b, l->v.x, b->source ? SF_ROW_NOISY : SF_ROW_DRAWN, noisy, size, state);
 	add(b, l->v.position, d->xt, size, state);
-	add(b, l->z, d->z, size, size);
+	add_made(b, l->z, b->source ? SF_ROW_NOISE : SF_ROW_DRAWN, d->z, size, size);
 	add(b, l->probe, d->probe, probes, probes);
 	add(b, l->v.augment, d->augment, b->augments, b->augments);
 	add(b, l->weight, d->weight, 1, 1);
@@ -108,7 +114,8 @@ static int put_tile(void *arg, int64_t tile, int worker)
 	for (i = first; i < first + n; i++)
 		b->seen[i] = drops_label(d, i) ? -1 : d->label[i];
 	for (k = 0; k < b->nrow; k++)
-		put(b, k, first, n);
+		if (b->row[k].made == SF_ROW_DRAWN)
+			put(b, k, first, n);
 	return 0;
 }
 
@@ -120,7 +127,7 @@ int sf_batch_put(const sf_batch *b)
 	int k;
 
 	for (k = 0; k < b->nrow; k++)
-		numbers += b->row[k].count;
+		numbers += b->row[k].made == SF_ROW_DRAWN ? b->row[k].count : 0;
 	j.b = b;
 	j.tile = numbers < 256 ? 64 : 1;
 	return sf_parallel_work(b->ctx, (double)d->n * (100 + (double)numbers), (d->n + j.tile - 1) / j.tile, put_tile, &j);

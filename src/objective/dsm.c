@@ -41,4 +41,4 @@ extern const sf_objective_class sf_objective_dsm;
 const sf_objective_class sf_objective_dsm = {
 	{"dsm", "denoising score matching", "Vincent 2011; Song et al. 2021 (2011.13456) eq 7",
 	 sizeof(struct dsm), opts, NULL, NULL},
-	1, SF_NEEDS_LINEAR, 0, NULL, NULL, NULL, NULL, draw, loss};
+	1, SF_NEEDS_LINEAR | SF_DRAWS_PLAINLY, 0, NULL, NULL, NULL, NULL, draw, loss};

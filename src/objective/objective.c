@@ -156,6 +156,7 @@ struct job {
 	const sf_draw *d;
 	int64_t tile;
 	int given; /* times are the caller's */
+	int times; /* and nothing else */
 };
 
 static int draw_tile(void *arg, int64_t tile, int worker)
@@ -166,7 +167,8 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 	int64_t i, end = (tile + 1) * j->tile < d->n ? (tile + 1) * j->tile : d->n;
 
 	(void)worker;
-	sf_draw_ahead(j->m, d, tile * j->tile, end - tile * j->tile);
+	if (!j->times)
+		sf_draw_ahead(j->m, d, tile * j->tile, end - tile * j->tile);
 	for (i = tile * j->tile; i < end; i++) {
 		double ratio = 1, sigma_p;
 
@@ -174,7 +176,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 			d->t[i] = draw_time(j->o, j->m, j->table, d->seed, d->step, d->first + (uint64_t)i,
 			                            d->batch ? d->batch : d->n, &ratio);
 		sf_model_coef(j->m, d->t[i], &d->coef[i]);
-		sigma_p = cls->draw(j->o->object.state, j->m, d, i);
+		sigma_p = j->times ? d->coef[i].sigma : cls->draw(j->o->object.state, j->m, d, i);
 		if (isnan(sigma_p))
 			return sf_fail(j->m->ctx, SF_EDIVERGED, "objective '%s': the path of a sample under process '%s' left "
 			               "the finite numbers before t = %g; data of a smaller scale or more steps help",
@@ -186,7 +188,7 @@ static int draw_tile(void *arg, int64_t tile, int worker)
 	return 0;
 }
 
-static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int given)
+static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int given, int times)
 {
 	sf_model own = *m;
 	sf_time_table table; /* of every call: 512 weights, and nothing that could go out of date */
@@ -203,20 +205,31 @@ static int draw(const sf_objective *o, const sf_model *m, const sf_draw *d, int 
 	j.m = &own;
 	j.d = d;
 	j.given = given;
+	j.times = times;
 	j.table = &table;
 	if (!given && by_table(o, m))
 		sf_normal_time(o, m, &table);
 	own.cond = sf_model_cond(m);
 	j.tile = d->size < 64 ? 32 : 1;
-	return sf_parallel_work(m->ctx, (double)d->n * (1000 + 20 * (double)d->size), (d->n + j.tile - 1) / j.tile, draw_tile, &j);
+	return sf_parallel_work(m->ctx, (double)d->n * (1000 + (times ? 0 : 20) * (double)d->size), (d->n + j.tile - 1) / j.tile, draw_tile, &j);
 }
 
 int sf_objective_draw(const sf_objective *o, const sf_model *m, const sf_draw *d)
 {
-	return draw(o, m, d, 0);
+	return draw(o, m, d, 0, 0);
 }
 
 int sf_objective_draw_at(const sf_objective *o, const sf_model *m, const sf_draw *d)
 {
-	return draw(o, m, d, 1);
+	return draw(o, m, d, 1, 0);
+}
+
+int sf_objective_plain(const sf_objective *o, const sf_model *m)
+{
+	return (class_of(o)->needs & SF_DRAWS_PLAINLY) && sf_process_linear(m->process) && sf_process_blocks(m->process) == 1;
+}
+
+int sf_objective_draw_times(const sf_objective *o, const sf_model *m, const sf_draw *d)
+{
+	return draw(o, m, d, 0, 1);
 }

@@ -9,4 +9,8 @@ struct sf_objective {
 	sf_object object;
 };
 
+/* Whether a draw is x_t = alpha x_0 + sigma z and nothing else; and such a draw without these: times, coefficients and weights. */
+int sf_objective_plain(const sf_objective *o, const sf_model *m);
+int sf_objective_draw_times(const sf_objective *o, const sf_model *m, const sf_draw *d);
+
 #endif

@@ -114,6 +114,33 @@ typedef struct sf_part {
 } sf_part;
 int sf_train_part(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const sf_part *part, const void *grad, double gscale);
 
+/* Adam's numbers for that, and the rates of `averages` averages. */
+struct sf_adam;
+void sf_train_adam(const sf_settings *s, const sf_part *part, double gscale, int averages, struct sf_adam *a, double *ema);
+
+/* ---- live.c: the state of a run on a device ---- */
+typedef struct sf_live sf_live;
+/* Memory of the context's device, filled from `host`, which must outlive it; *m is NULL where the processor trains. */
+int sf_live_new(sf_ctx *ctx, sf_state *host, sf_live **m);
+void sf_live_free(sf_live *m);
+/* The device's buffers as the host's are, and back: nothing is copied unless the device's are newer, or m is NULL. */
+int sf_live_send(sf_live *m);
+int sf_live_fetch(sf_live *m);
+const void *sf_live_params(const sf_live *m);
+/* As sf_train_norm, _sanitise and _part, of a gradient on the device. */
+int sf_live_norm(const sf_live *m, int64_t n, const void *g, double *norm);
+int sf_live_sanitise(const sf_live *m, int64_t n, void *g, double most, int64_t *found);
+int sf_live_part(sf_live *m, const sf_settings *s, const sf_part *part, const void *grad, double gscale);
+int sf_live_wait(const sf_live *m);
+
+/* ---- records.c: data on a device ---- */
+typedef struct sf_records sf_records;
+struct sf_batch_source;
+/* *r is NULL where steps read their data on the host. The set-up must outlive it. */
+int sf_records_new(const sf_setup *s, sf_records **r);
+void sf_records_free(sf_records *r);
+const struct sf_batch_source *sf_records_source(const sf_records *r);
+
 /* ---- shape.c: [data] shape and classes ---- */
 /* What data of that shape look like; SF_EINVAL where the text is none. */
 int sf_shape_assume(sf_ctx *ctx, const sf_settings *set, sf_data_info *info, sf_view *view);

@@ -6,8 +6,12 @@
  *     data         records, and the arrays between them and the plan's inputs, of one part of a batch
  *     previews     a plan and the states of the samples that are drawn while training
  *
+ * Of a run on a device this is the host's share: gradient and activations are there, and weights in both places. What does not fit
+ * there is refused as it is taken, before the first step.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
+
+#include "graph/device.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -45,6 +49,11 @@ void sf_memory_of(const sf_setup *s, const sf_batch *b, sf_memory *m)
 	             partials(shards, fmin(m->threads, shards)) * (double)m->plan.shard_bytes;
 	m->activations = (double)m->plan.shared_bytes + m->threads * (double)m->plan.arena_bytes;
 	m->data = (double)s->info.bytes + sf_augmenter_bytes(s->augmenter) + sf_batch_bytes(b) - buffer;
+	if (sf_device_of(s->ctx, (int)s->type)) {
+		m->weights = (3 + sf_averages(set)->n) * buffer;
+		m->activations = 0;
+		m->data += buffer; /* there is no gradient in it */
+	}
 	m->previews = previews(s);
 	m->total = m->weights + m->activations + m->data + m->previews;
 }
@@ -95,13 +104,15 @@ static const char *amount(double bytes, char *text, size_t size)
 
 void sf_memory_print(const sf_memory *m, char *text, size_t size)
 {
-	char total[32], weights[32], activations[32], data[32], previews_text[64] = "", one[32];
+	char total[32], weights[32], activations[64] = "on the device", data[32], previews_text[64] = "", one[32];
 
 	if (m->previews > 0)
 		snprintf(previews_text, sizeof previews_text, ", previews %s", amount(m->previews, one, sizeof one));
-	snprintf(text, size, "%s (weights, gradient, moments and averages %s, activations %s for %d thread%s, data %s%s)",
-	         amount(m->total, total, sizeof total), amount(m->weights, weights, sizeof weights),
-	         amount(m->activations, activations, sizeof activations), m->threads, m->threads == 1 ? "" : "s",
+	if (m->activations > 0)
+		snprintf(activations, sizeof activations, "%s for %d thread%s", amount(m->activations, one, sizeof one), m->threads,
+		         m->threads == 1 ? "" : "s");
+	snprintf(text, size, "%s (weights, %smoments and averages %s, activations %s, data %s%s)", amount(m->total, total, sizeof total),
+	         m->activations > 0 ? "gradient, " : "", amount(m->weights, weights, sizeof weights), activations,
 	         amount(m->data, data, sizeof data), previews_text);
 }
 

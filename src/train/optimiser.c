@@ -206,26 +206,33 @@ int sf_train_update(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const
 	return SF_OK;
 }
 
+void sf_train_adam(const sf_settings *s, const sf_part *part, double gscale, int averages, sf_adam *a, double *ema)
+{
+	double n = (double)part->done + 1;
+	int i;
+
+	for (i = 0; i < averages; i++)
+		ema[i] = sf_train_ema(s, i, part->done);
+	a->lr = sf_train_rate(s, part->lr, part->done);
+	a->beta1 = s->train.beta1;
+	a->beta2 = s->train.beta2;
+	a->eps = s->train.eps;
+	a->bias1 = -expm1(n * log(a->beta1)); /* 1 - beta^n */
+	a->bias2 = -expm1(n * log(a->beta2));
+	a->gscale = gscale;
+	a->ema = ema[0];
+}
+
 int sf_train_part(const sf_ctx *ctx, const sf_settings *s, sf_state *st, const sf_part *part, const void *grad, double gscale)
 {
-	double n = (double)part->done + 1, ema[SF_AVERAGES];
+	double ema[SF_AVERAGES];
 	struct job j;
 	sf_adam a;
-	int i;
 
 	memset(&j, 0, sizeof j);
 	if (st->averages > sf_averages(s)->n)
 		return SF_EINVAL;
-	for (i = 0; i < st->averages; i++)
-		ema[i] = sf_train_ema(s, i, part->done);
-	a.lr = sf_train_rate(s, part->lr, part->done);
-	a.beta1 = s->train.beta1;
-	a.beta2 = s->train.beta2;
-	a.eps = s->train.eps;
-	a.bias1 = -expm1(n * log(a.beta1)); /* 1 - beta^n */
-	a.bias2 = -expm1(n * log(a.beta2));
-	a.gscale = gscale;
-	a.ema = ema[0];
+	sf_train_adam(s, part, gscale, st->averages, &a, ema);
 	j.type = st->type;
 	j.n = part->n;
 	j.first = part->first;

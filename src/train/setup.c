@@ -98,6 +98,9 @@ static int open_model(sf_setup *s, const sf_settings *set)
 	sf_model *m = &s->model;
 
 	s->type = set->model.precision ? SF_F64 : SF_F32;
+	if (s->type == SF_F64 && strcmp(sf_ctx_device(s->ctx), "cpu") != 0)
+		sf_note(s->ctx, SF_LOG_WARNING, "networks of double run on the processor: the device computes in float (precision "
+		        "single)");
 	SF_TRY(sf_process_new(s->ctx, set->process.spec, &s->process));
 	SF_TRY(sf_net_new(s->ctx, set->net.spec, &s->net));
 	SF_TRY(sf_param_find(s->ctx, set->model.parametrisation, &m->param));

@@ -2,25 +2,29 @@
  *
  * Step n takes draws n B .. (n+1) B - 1 of the data stream and noise keyed by n, so a step needs nothing of the
  * one before but the weights: a resumed run goes on with the same bytes. With [train] accumulate the batch is made in parts,
- * which the plan's tree of sums puts together; a reference batch is read as a whole with the first.
+ * which the plan's tree of sums puts together; a reference batch is read as a whole with the first. Where the data lie on a
+ * device (records.c), to read them is to say which ones.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "train/internal.h"
 
 #include "data/data.h"
+#include "objective/batch.h"
+#include "train/parallel.h"
 
 #include <string.h>
 
 /* The work of a shard should be many times that of adding its gradient to the others'; both depend on network and batch
  * alone, and so do the bytes. 128 operations for a parameter: about where the sums begin to show in the step of a small network. */
-static int64_t worthwhile(const sf_settings *set, const sf_batch *b)
+static int64_t worthwhile(const sf_setup *s, const sf_batch *b)
 {
+	const sf_settings *set = sf_config_settings(s->config);
 	double parameters = (double)sf_param_total(sf_batch_graph(b)), flops;
-	int64_t shards = sf_batch_shards(b);
+	int64_t ranks = sf_comm_ranks(s->comm), shards = sf_batch_shards(b) * ranks;
 	sf_plan_info info;
 
 	sf_batch_describe(b, &info);
 	flops = info.flops * (double)set->train.batch;
-	while (shards > 1 && flops < 128 * parameters * (double)shards)
+	while (shards > ranks && flops < 128 * parameters * (double)shards)
 		shards /= 2;
 	return shards;
 }
@@ -40,14 +44,19 @@ static int plan(const sf_setup *s, int phase, int64_t shards, int64_t parts, sf_
 {
 	const sf_settings *set = sf_config_settings(s->config);
 	sf_batch_how how;
+	sf_share share;
 
 	memset(&how, 0, sizeof how);
-	how.n = set->train.batch;
-	how.shards = shards;
+	SF_TRY(sf_ranks_share(s->ctx, s->comm, set->train.batch, shards, &share));
+	how.n = share.n;
+	how.shards = share.shards;
+	how.whole = share.whole;
+	how.first = share.first;
 	how.parts = parts;
 	how.train = 1;
 	how.recompute = set->train.recompute; /* SF_RECOMPUTE_... */
 	how.kind = phase < 0 ? NULL : sf_latent_kind(s->latent, phase);
+	how.device = 1;
 	return sf_batch_plan(s->objective, &s->model, &how, b);
 }
 
@@ -63,11 +72,11 @@ int sf_step_plan(const sf_setup *s, int phase, sf_batch **b)
 		shards /= 2;
 	if (set->train.shards == 0) {
 		SF_TRY(plan(s, phase, shards, 1, b));
-		shards = worthwhile(set, *b);
+		shards = worthwhile(s, *b);
 		sf_batch_free(*b);
 		*b = NULL;
 	}
-	SF_TRY(few_shards(s, shards));
+	SF_TRY(few_shards(s, shards < sf_comm_ranks(s->comm) ? 1 : shards / sf_comm_ranks(s->comm)));
 	SF_TRY(plan(s, phase, shards, set->train.accumulate, b));
 	sf_batch_draw(*b)->seed = (uint64_t)set->train.seed;
 	sf_batch_draw(*b)->label_dropout = set->train.label_dropout;
@@ -91,8 +100,21 @@ int sf_step_phases(const sf_setup *s, sf_batch *b[2])
 struct job {
 	const sf_setup *s;
 	double *x0, *label, *augment; /* NULL: none */
+	const sf_batch_source *source; /* NULL: records are read; else `sample` says which */
+	sf_device_sample *sample;
 	int64_t first, n, batch, rows, size, step, tile; /* n of the batch from first on; rows: 0 without a reference batch */
 };
+
+static void name(const struct job *j, int64_t i)
+{
+	sf_device_sample *to = &j->sample[i];
+	int mirrored;
+
+	to->draw = (uint64_t)(j->step * j->batch + j->first + i);
+	sf_view_which(&j->s->view, to->draw, &to->record, &mirrored);
+	to->flip = mirrored;
+	j->label[i] = j->source->label[to->record];
+}
 
 static int read_tile(void *arg, int64_t tile, int worker)
 {
@@ -101,6 +123,11 @@ static int read_tile(void *arg, int64_t tile, int worker)
 	const sf_view *v = &j->s->view;
 
 	i = tile * j->tile;
+	if (j->source) {
+		for (; i < end; i++)
+			name(j, i);
+		return 0;
+	}
 	if (!j->rows && !j->augment) {
 		sf_view_draws(v, (uint64_t)(j->step * j->batch + j->first + i), end - i, j->x0 + i * j->size, j->label + i);
 		return 0;
@@ -134,16 +161,18 @@ int sf_step_read(const sf_setup *s, sf_batch *b, int64_t step)
 	j.rows = d->nref;
 	j.size = s->info.size;
 	j.step = step;
-	j.tile = j.size < 64 ? 64 : 1;
+	j.source = sf_batch_source_of(b);
+	j.sample = sf_batch_samples(b);
+	j.tile = j.size < 64 || j.source ? 64 : 1;
 	sf_batch_data(b, &j.x0, &j.label);
 	j.augment = s->augmenter ? sf_batch_augment(b) : NULL;
 	if (j.augment && team.threads > sf_augmenter_workers(s->augmenter))
 		team.threads = sf_augmenter_workers(s->augmenter);
 	d->step = (uint32_t)step;
-	if (j.rows && j.first > 0)
+	if (j.rows && b->run.part > 0)
 		return SF_OK; /* came with the first part */
 	rows = j.rows ? j.rows : j.n;
-	return sf_parallel_work(&team, (double)rows * (100 + (j.augment ? 50 : 2) * (double)j.size),
+	return sf_parallel_work(&team, (double)rows * (j.source ? 500 : 100 + (j.augment ? 50 : 2) * (double)j.size),
 	                        (rows + j.tile - 1) / j.tile, read_tile, &j);
 }
 

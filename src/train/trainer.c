@@ -7,33 +7,18 @@
  *
  * With latents, phases have a graph each over one layout of the parameters (phase.c); each loss's gradient is clipped by itself,
  * so that a part's updates do not depend on how large the other loss is.
+ *
+ * On a device the live state, the gradient and small data are there (live.c, records.c), and the state here is older.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include "train/internal.h"
+#include "train/trainer.h"
 
 #include "io/io.h"
 #include "latent/latent.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-struct sf_trainer {
-	sf_ctx *ctx;
-	const sf_settings *set;
-	sf_setup s;
-	sf_batch *b;       /* of the phase at hand, */
-	sf_batch *plan[2]; /* which is one of these: all phases, planned; NULL where there is none, or it is over */
-	int phase;         /* -1: nothing is open yet, or there are no phases */
-	sf_state st;
-	sf_rundir dir;   /* dir.dir NULL: no files */
-	sf_spectral *spectral; /* NULL: no such term */
-	double *partial; /* of the norm */
-	sf_profile *profile; /* NULL: nobody asks where the time goes */
-	int64_t saved;   /* step of the last checkpoint written, -1 */
-	double start, average;
-	int64_t start_step;
-	char checkpoint[SF_PATH_MAX], samples[SF_PATH_MAX]; /* written after the step, or "" */
-};
 
 static double now(void)
 {
@@ -68,23 +53,20 @@ static int start_state(sf_trainer *t, const char *dir, int resume)
 	return t->s.vae && *t->set->vae.from ? sf_pair_start(&t->s, &t->st) : SF_OK;
 }
 
-/* Opens the batch of the phase that the next step is in. Between two steps; the phase before has given its memory back. */
-static int enter(sf_trainer *t)
+/* What steps need besides: first what lies on a device. */
+static int make_ready(sf_trainer *t)
 {
-	int phase = sf_phase_at(&t->s, t->st.step), which = phase == sf_phase_at(&t->s, 0) ? 0 : 1;
-
-	if (t->b && phase == t->phase)
-		return SF_OK;
-	if (phase == SF_LATENT_FROZEN && t->st.step == t->set->vae.pretrain)
-		sf_phase_freeze(&t->s, &t->st);
-	if (which == 1) {
-		sf_batch_free(t->plan[0]);
-		t->plan[0] = NULL;
-	}
-	t->b = t->plan[which];
-	t->phase = phase;
-	SF_TRY(sf_batch_open(t->b));
-	return t->profile ? sf_batch_profile(t->b, t->profile) : SF_OK;
+	SF_TRY(sf_live_new(t->ctx, &t->st, &t->live));
+	SF_TRY(sf_records_new(&t->s, &t->records));
+	if (t->records)
+		SF_TRY(sf_batch_source_set(t->plan[0], sf_records_source(t->records)));
+	SF_TRY(sf_trainer_enter(t));
+	if (t->s.vae && t->set->vae.spectral > 0)
+		SF_TRY(sf_spectral_new(t->s.vae, t->s.type, &t->spectral));
+	if (t->spectral && t->live && !(t->pair_grad = sf_alloc((size_t)(t->st.total - t->s.pair), sizeof(float))))
+		return sf_fail(t->ctx, SF_ENOMEM, "training: out of memory");
+	t->partial = sf_alloc((size_t)(t->st.total / SF_TRAIN_TILE + 1), sizeof(double));
+	return t->partial ? SF_OK : sf_fail(t->ctx, SF_ENOMEM, "training: out of memory");
 }
 
 /* Before anything large is taken. */
@@ -98,7 +80,26 @@ static int fits(const sf_trainer *t)
 	return sf_memory_fits(&t->s, &m, &l);
 }
 
+/* All ranks start with the same configuration and the state of rank 0. */
+static int agree(sf_trainer *t, const sf_config *c)
+{
+	sf_text text = {0};
+	int rc;
+
+	if (!t->ranks)
+		return SF_OK;
+	sf_config_print(c, &text);
+	rc = text.failed ? sf_fail(t->ctx, SF_ENOMEM, "training: out of memory") : sf_ranks_same(t->ranks, "configuration", text.s);
+	free(text.s);
+	return rc < 0 ? rc : sf_ranks_state(t->ranks, &t->st);
+}
+
 int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int force, sf_trainer **out)
+{
+	return sf_trainer_join(ctx, c, NULL, dir, resume, force, out);
+}
+
+int sf_trainer_join(sf_ctx *ctx, sf_config *c, sf_comm *comm, const char *dir, int resume, int force, sf_trainer **out)
 {
 	sf_trainer *t;
 	int needs = SF_SETUP_DATA | SF_SETUP_OBJECTIVE, rc;
@@ -106,6 +107,10 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 	*out = NULL;
 	if (!dir && resume)
 		return sf_fail(ctx, SF_EINVAL, "resuming needs a run directory");
+	if (sf_comm_rank(comm) > 0) {
+		dir = NULL;
+		resume = 0;
+	}
 	SF_TRY(sf_train_check(ctx, sf_config_settings(c)));
 	if (dir)
 		SF_TRY(sf_rundir_check(ctx, dir, resume, force));
@@ -117,7 +122,10 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 	t->set = sf_config_settings(c);
 	if (t->set->train.sample_every > 0)
 		needs |= SF_SETUP_SAMPLER;
-	rc = sf_setup_open(ctx, c, needs, NULL, &t->s);
+	rc = sf_ranks_new(ctx, comm, &t->ranks);
+	if (rc == 0)
+		rc = sf_setup_open(ctx, c, needs, NULL, &t->s);
+	t->s.comm = comm;
 	if (rc == 0)
 		rc = sf_step_phases(&t->s, t->plan);
 	if (rc == 0)
@@ -125,16 +133,13 @@ int sf_trainer_new(sf_ctx *ctx, sf_config *c, const char *dir, int resume, int f
 	if (rc == 0)
 		rc = start_state(t, dir, resume);
 	if (rc == 0)
-		rc = enter(t);
-	if (rc == 0 && t->s.vae && t->set->vae.spectral > 0)
-		rc = sf_spectral_new(t->s.vae, t->s.type, &t->spectral);
-	if (rc == 0) {
-		t->partial = sf_alloc((size_t)(t->st.total / SF_TRAIN_TILE + 1), sizeof(double));
-		if (!t->partial)
-			rc = sf_fail(ctx, SF_ENOMEM, "training: out of memory");
-	}
+		rc = agree(t, c);
+	if (rc == 0)
+		rc = make_ready(t);
 	if (rc == 0 && dir)
 		rc = sf_rundir_open(ctx, dir, resume, t->st.step, c, &t->dir);
+	if (rc < 0)
+		sf_ranks_fail(t->ranks);
 	if (rc < 0)
 		sf_trainer_free(t);
 	else
@@ -148,11 +153,15 @@ void sf_trainer_free(sf_trainer *t)
 		return;
 	sf_rundir_close(&t->dir);
 	sf_spectral_free(t->spectral);
+	sf_free(t->pair_grad);
 	sf_free(t->partial);
-	sf_state_free(&t->st);
 	sf_batch_free(t->plan[0]);
 	sf_batch_free(t->plan[1]);
+	sf_records_free(t->records);
+	sf_live_free(t->live);
+	sf_state_free(&t->st);
 	sf_setup_close(&t->s);
+	sf_ranks_free(t->ranks);
 	sf_free(t);
 }
 
@@ -163,6 +172,7 @@ const sf_setup *sf_trainer_setup(const sf_trainer *t)
 
 const sf_state *sf_trainer_state(const sf_trainer *t)
 {
+	(void)sf_live_fetch(t->live); /* a device that fails has said so in the log */
 	return &t->st;
 }
 
@@ -186,6 +196,7 @@ static int save(sf_trainer *t)
 {
 	if (!t->dir.dir || t->saved == t->st.step)
 		return SF_OK;
+	SF_TRY(sf_live_fetch(t->live));
 	if (!sf_train_finite(t->ctx, &t->st, t->partial)) /* nothing could be read back from it */
 		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the weights, averages or moments are not finite; no checkpoint is "
 		               "written (learning rate %g)", (long long)t->st.step, sf_train_lr(t->set, t->st.step - 1));
@@ -195,110 +206,6 @@ static int save(sf_trainer *t)
 	t->saved = t->st.step;
 	sf_rundir_prune(&t->dir, t->set->train.keep);
 	return SF_OK;
-}
-
-/* Norm of the mean gradient, of some parameters. */
-static double gradient_norm(const sf_trainer *t, const sf_part *p)
-{
-	size_t e = t->s.type == SF_F32 ? sizeof(float) : sizeof(double);
-	const char *g = sf_batch_gradient(t->b);
-
-	return sf_train_norm(t->ctx, t->st.type, p->n, g + (size_t)p->first * e, t->partial) / (double)t->set->train.batch;
-}
-
-/* [vae] spectral, which knows no data: into the gradient of the batch's sum. */
-static int add_spectral(sf_trainer *t)
-{
-	size_t at = (size_t)t->s.pair * (t->s.type == SF_F32 ? sizeof(float) : sizeof(double));
-	double penalty;
-
-	if (!t->spectral || t->phase == SF_LATENT_FROZEN)
-		return SF_OK;
-	return sf_spectral_add(t->spectral, (char *)t->st.param + at, t->set->vae.spectral * (double)t->set->train.batch,
-	                       (char *)sf_batch_gradient(t->b) + at, &penalty);
-}
-
-/* Clips and updates one part of the parameters after the other; *norm is that of the whole gradient. */
-static int update(sf_trainer *t, double *norm, int *bad)
-{
-	double batch = (double)t->set->train.batch, part_norm[2] = {0, 0}, sum = 0;
-	sf_state *st = &t->st;
-	sf_part part[2];
-	int n = sf_phase_parts(&t->s, st->total, st->step, part), i;
-
-	for (i = 0; i < n; i++) {
-		part_norm[i] = gradient_norm(t, &part[i]);
-		sum += part_norm[i] * part_norm[i];
-	}
-	*norm = n > 1 ? sqrt(sum) : part_norm[0];
-	*bad = !isfinite(*norm);
-	if (*bad)
-		return SF_OK;
-	for (i = 0; i < n; i++)
-		SF_TRY(sf_train_part(t->ctx, t->set, st, &part[i], sf_batch_gradient(t->b), sf_train_clip(t->set, part_norm[i]) / batch));
-	st->step++;
-	return SF_OK;
-}
-
-/* A value of the batch that is a term of the loss; NaN where this phase has none. */
-static double term(const sf_trainer *t, int which)
-{
-	static const int value[SF_TERMS] = {SF_LATENT_RECONSTRUCTION, SF_LATENT_KL, SF_LATENT_PRIOR};
-
-	if (t->phase < 0)
-		return NAN;
-	return sf_batch_value(t->b, t->phase == SF_LATENT_FROZEN && which == SF_TERM_PRIOR ? 0 : value[which]);
-}
-
-static int step(sf_trainer *t, double *loss, double *norm)
-{
-	sf_state *st = &t->st;
-	double since, batch = (double)t->set->train.batch;
-	int zero = t->set->train.nonfinite == SF_NONFINITE_ZERO, bad, i;
-
-	SF_TRY(enter(t));
-	SF_TRY(sf_step_run(&t->s, t->b, st->param, st->step, t->profile, loss));
-	since = t->profile ? sf_seconds() : 0;
-	if (!isfinite(*loss) && !zero)
-		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the loss is not finite (learning rate %g)", (long long)st->step + 1,
-		               sf_train_lr(t->set, st->step));
-	SF_TRY(add_spectral(t));
-	SF_TRY(update(t, norm, &bad));
-	if (bad && zero) { /* of the mean gradient 1e5, and the buffer holds the sum */
-		st->nonfinite += sf_train_sanitise(t->ctx, st->type, st->total, sf_batch_gradient(t->b), 1e5 * batch, t->partial);
-		SF_TRY(update(t, norm, &bad));
-	}
-	if (bad)
-		return sf_fail(t->ctx, SF_EDIVERGED, "step %lld: the gradient is not finite (learning rate %g)", (long long)st->step + 1,
-		               sf_train_lr(t->set, st->step));
-	sf_step_lap(t->profile, SF_KIND_OPTIMISER, &since);
-	if (isfinite(*loss)) {
-		st->loss_sum += *loss;
-		st->loss_n++;
-	}
-	for (i = 0; i < SF_TERMS; i++)
-		if (isfinite(term(t, i))) {
-			st->term[i].sum += term(t, i);
-			st->term[i].n++;
-		}
-	return SF_OK;
-}
-
-/* A step, and what its parts leave of its time. */
-static int one_step(sf_trainer *t, double *loss, double *norm)
-{
-	sf_profile *f = t->profile;
-	double start, known;
-	int rc;
-
-	if (!f)
-		return step(t, loss, norm);
-	start = sf_seconds();
-	known = sf_profile_seconds(f);
-	rc = step(t, loss, norm);
-	f->seconds[SF_KIND_OTHER] += sf_seconds() - start - (sf_profile_seconds(f) - known);
-	f->calls[SF_KIND_OTHER]++;
-	return rc;
 }
 
 static int log_step(sf_trainer *t, double norm)
@@ -336,7 +243,7 @@ static void report(sf_trainer *t, double loss, sf_progress *p)
 	int i;
 
 	for (i = 0; i < SF_TERMS; i++)
-		p->term[i] = term(t, i);
+		p->term[i] = sf_trainer_term(t, i);
 	p->phase = sf_phase_name(t->phase);
 	p->step = t->st.step;
 	p->steps = t->set->train.steps;
@@ -357,15 +264,16 @@ static int between(sf_trainer *t)
 	int last = step == set->train.steps;
 
 	*t->checkpoint = *t->samples = '\0';
-	if (t->dir.dir && set->train.sample_every > 0 && (last || step % set->train.sample_every == 0))
+	if (t->dir.dir && set->train.sample_every > 0 && (last || step % set->train.sample_every == 0)) {
+		SF_TRY(sf_live_fetch(t->live));
 		SF_TRY(sf_preview(&t->s, t->st.ema, &t->dir, step, t->samples, sizeof t->samples));
+	}
 	if (last || (set->train.checkpoint_every > 0 && step % set->train.checkpoint_every == 0))
 		SF_TRY(save(t));
 	return SF_OK;
 }
 
-int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress *p), void *user,
-                   const volatile int *stop)
+static int run(sf_trainer *t, int (*progress)(void *user, const sf_progress *p), void *user, const volatile int *stop)
 {
 	double loss = 0, norm = 0;
 
@@ -376,7 +284,7 @@ int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress 
 	while (t->st.step < t->set->train.steps) {
 		int halt;
 
-		SF_TRY(one_step(t, &loss, &norm));
+		SF_TRY(sf_trainer_step(t, &loss, &norm));
 		if (isfinite(loss))
 			t->average = t->st.step == t->start_step + 1 ? loss : t->average + .02 * (loss - t->average);
 		SF_TRY(log_step(t, norm));
@@ -388,6 +296,7 @@ int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress 
 			report(t, loss, &p);
 			halt |= progress(user, &p) != 0;
 		}
+		SF_TRY(sf_ranks_agree(t->ranks, 0, NULL, &halt));
 		if (halt && t->st.step < t->set->train.steps) {
 			SF_TRY(save(t));
 			return sf_fail(t->ctx, SF_ESTOPPED, "stopped after step %lld of %lld", (long long)t->st.step,
@@ -395,4 +304,14 @@ int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress 
 		}
 	}
 	return SF_OK;
+}
+
+int sf_trainer_run(sf_trainer *t, int (*progress)(void *user, const sf_progress *p), void *user,
+                   const volatile int *stop)
+{
+	int rc = run(t, progress, user, stop);
+
+	if (rc < 0 && rc != SF_ESTOPPED)
+		sf_ranks_fail(t->ranks);
+	return rc;
 }
