@@ -65,7 +65,7 @@ void rig_compile_chains(int on)
 
 const how rig_how = {SF_F32, "base", 1, 1, SAMPLES, 1};
 
-plan_array *rig_run(plan_fixture *f, int precision, int compiled)
+plan_array *chain_run(plan_fixture *f, int precision, int compiled)
 {
 	plan_array *out;
 
@@ -104,11 +104,11 @@ void rig_try(const plan_case *c, int64_t n, int precision, int expect)
 
 	plan_set_up(&f, c, n, 0);
 	snprintf(what, sizeof what, "%s, %s", c->name, rig_precision[precision]);
-	one = rig_run(&f, precision, 0);
+	one = chain_run(&f, precision, 0);
 	if (expect & CLOSE)
 		rig_close_to(&f, one, rig_tolerance[precision], what);
 	if (rig_compiles()) {
-		two = rig_run(&f, precision, 1);
+		two = chain_run(&f, precision, 1);
 		ck_assert_int_eq(rig_built, before + 1);
 		if (expect & CLOSE)
 			rig_close_to(&f, two, rig_tolerance[precision], what);

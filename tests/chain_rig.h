@@ -17,7 +17,7 @@ void rig_drop(void *so);
 void rig_compile_chains(int on);
 extern const how rig_how;
 /* Runs the fixture's graph on a device of that precision. */
-plan_array *rig_run(plan_fixture *f, int precision, int compiled);
+plan_array *chain_run(plan_fixture *f, int precision, int compiled);
 /* Fails unless each output is as close to the naive loops' in double. */
 void rig_close_to(plan_fixture *f, const plan_array *out, double tolerance, const char *what);
 /* Both forms of the chains: close to the truth, and the same bytes. */

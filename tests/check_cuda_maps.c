@@ -103,7 +103,7 @@ START_TEST(check_formulas)
 		if (fabs(x[i]) > 85 && fabs(x[i]) < 105)
 			x[i] = 50; /* where exp leaves float */
 	}
-	out = rig_run(&f, SF_DEVICE_STRICT, _i);
+	out = chain_run(&f, SF_DEVICE_STRICT, _i);
 	for (k = 0; k < FORMULAS; k++)
 		for (i = 0; i < POINTS; i++)
 			if ((k != 6 && k != 7) || fabs(x[i]) < 1e5)

@@ -2,15 +2,19 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "device_rig.h"
 
-#include <scorefield/graph.h>
-
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const double rig_tolerance[3] = {1e-5, 1e-3, 1e-2};
-const char *const rig_precision[3] = {"strict", "tf32", "bf16"};
+extern int sf_cuda_emulated_half;
+
+const double rig_tolerance[RIG_PRECISIONS] = {1e-5, 1e-3, 1e-2, 1e-2 / 8};
+const char *const rig_precision[RIG_PRECISIONS] = {"strict", "tf32", "bf16", "half"};
+
+int rig_precisions(void)
+{
+	return rig_real() ? RIG_HALF : RIG_PRECISIONS;
+}
 
 int rig_real(void)
 {
@@ -19,18 +23,25 @@ int rig_real(void)
 	return s && strcmp(s, "cuda") == 0;
 }
 
+static void use(sf_ctx *ctx, int precision, int deterministic, int large)
+{
+	sf_device_how how = {0, 0, 0, 0};
+
+	sf_cuda_emulated_half = precision == RIG_HALF;
+	how.precision = precision == RIG_HALF ? SF_DEVICE_BF16 : precision;
+	how.deterministic = deterministic;
+	how.large = large;
+	assert_ok(ctx, sf_device_use(ctx, rig_real() ? NULL : &sf_device_unit_cuda, &how));
+}
+
 void rig_device(sf_ctx *ctx, int precision, int deterministic)
 {
-	sf_device_how how = {0, 0, 0, 1};
-	char spec[64];
+	use(ctx, precision, deterministic, 1);
+}
 
-	how.precision = precision;
-	how.deterministic = deterministic;
-	snprintf(spec, sizeof spec, "cuda,%s%s", rig_precision[precision], deterministic ? ",deterministic" : "");
-	if (rig_real())
-		assert_ok(ctx, sf_ctx_set_device(ctx, spec));
-	else
-		assert_ok(ctx, sf_device_use(ctx, &sf_device_unit_cuda, &how));
+void rig_device_as_is(sf_ctx *ctx, int precision, int deterministic)
+{
+	use(ctx, precision, deterministic, 0);
 }
 
 double rig_distance(int64_t n, const float *a, const double *b)

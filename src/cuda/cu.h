@@ -100,8 +100,41 @@ CU_DEVICE uint32_t cu_float_to_bits(float f)
 	return bits;
 }
 
+#ifdef SF_CUDA_EMULATED
+/* Tests can have half precision in place of bfloat16, whose unit of rounding is eight times as large: an error that does not shrink with
+ * it is none of rounding. */
+extern int sf_cuda_emulated_half;
+int sf_cuda_emulated_half;
+
+static inline float cu_from_half(uint16_t h)
+{
+	const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, e = h >> 10 & 31u, m = h & 1023u;
+
+	if (e == 0)
+		return sign ? -(float)m / 16777216 : (float)m / 16777216;
+	return cu_bits_to_float(sign | (e == 31 ? 0x7f800000u | m << 13 : ((uint32_t)(h & 0x7fffu) << 13) + 0x38000000u));
+}
+
+static inline uint16_t cu_to_half(float f)
+{
+	const uint32_t bits = cu_float_to_bits(f), sign = bits >> 16 & 0x8000u, a = bits & 0x7fffffffu;
+
+	if (a > 0x7f800000u)
+		return (uint16_t)(sign | 0x7e00u);
+	if (a >= 0x477ff000u)
+		return (uint16_t)(sign | 0x7c00u);
+	if (a < 0x38800000u) /* a multiple of 2^-24 */
+		return (uint16_t)(sign | (uint32_t)lrintf(cu_bits_to_float(a) * 16777216));
+	return (uint16_t)(sign | (a - 0x38000000u + 0xfffu + (a >> 13 & 1u)) >> 13);
+}
+#endif
+
 CU_DEVICE float cu_from_bf16(uint16_t b)
 {
+#ifdef SF_CUDA_EMULATED
+	if (sf_cuda_emulated_half)
+		return cu_from_half(b);
+#endif
 	return cu_bits_to_float((uint32_t)b << 16);
 }
 
@@ -122,6 +155,10 @@ CU_DEVICE uint16_t cu_to_bf16(float f)
 #else
 	uint32_t bits = cu_float_to_bits(f);
 
+#ifdef SF_CUDA_EMULATED
+	if (sf_cuda_emulated_half)
+		return cu_to_half(f);
+#endif
 	if ((bits & 0x7fffffffu) > 0x7f800000u)
 		return (uint16_t)(bits >> 16 | 0x40u);
 	return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);

@@ -176,8 +176,13 @@ static int open_device(sf_ctx *ctx, const sf_device_unit *unit, void *module, co
 int sf_device_use(sf_ctx *ctx, const sf_device_unit *unit, const sf_device_how *how)
 {
 	char why[SF_DEVICE_WHY] = "";
-	int rc = open_device(ctx, unit, NULL, how, why);
+	void *module = NULL;
+	int rc = SF_EUNSUP;
 
+	if (!unit)
+		unit = load(&module, why);
+	if (unit)
+		rc = open_device(ctx, unit, module, how, why);
 	return rc < 0 ? sf_fail(ctx, rc, "device: %s", why) : SF_OK;
 }
 

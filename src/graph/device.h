@@ -165,7 +165,7 @@ typedef struct sf_device_link {
 	void *module; /* of dlopen */
 	char text[200];
 } sf_device_link;
-/* sf_ctx_set_device with a unit that is at hand (tests). */
+/* sf_ctx_set_device with a unit that is at hand, or NULL for the module, and in every detail (tests). */
 int sf_device_use(struct sf_ctx *ctx, const sf_device_unit *unit, const sf_device_how *how);
 /* NULL where plans of this element type run on the processor. */
 const sf_device_link *sf_device_of(const struct sf_ctx *ctx, int dtype);
