@@ -132,35 +132,11 @@ END_TEST
 
 /* ---- what is not finite ---- */
 
-static char large[600];
-
-/* Data whose squares in a gradient are not finite in float. */
-static void write_large(void)
-{
-	double x[8 * 2];
-	sf_array a;
-	int i;
-
-	for (i = 0; i < 16; i++)
-		x[i] = i % 2 ? 1e12 : -1e12 * (1 + i);
-	memset(&a, 0, sizeof a);
-	a.type = SF_FLOAT64;
-	a.rank = 2;
-	a.dim[0] = 8;
-	a.dim[1] = 2;
-	a.size = 16;
-	a.data = x;
-	assert_ok(ctx, sf_npy_write(ctx, in_folder("large.npy"), &a));
-	snprintf(large, sizeof large, "data.spec=npy:path=%s data.scale=none net.spec=affine model.parametrisation=score "
-	         "process.spec=edm:sigma-min=9e8,sigma-max=1e9 objective.spec=dsm",
-	         in_folder("large.npy"));
-}
-
 static int train_large(const char *settings, const char *name, int resume)
 {
 	char text[1000];
 
-	snprintf(text, sizeof text, "%s %s", large, settings);
+	snprintf(text, sizeof text, "%s %s", large_data(), settings);
 	return train(text, name, resume, 0, 2);
 }
 
@@ -172,11 +148,10 @@ START_TEST(not_finite)
 	char text[1000], *one, *two;
 	int i, most = 0;
 
-	write_large();
 	ck_assert_int_eq(train_large("", "run", 0), SF_EDIVERGED);
 	ck_assert_ptr_nonnull(strstr(sf_ctx_message(ctx), "step 1"));
 	/* the mean gradient's infinite numbers are 1e5: after one update Adam's mean is a tenth of that */
-	snprintf(text, sizeof text, "%s train.clip=0 train.nonfinite=zero train.steps=1 train.batch=16", large);
+	snprintf(text, sizeof text, "%s train.clip=0 train.nonfinite=zero train.steps=1 train.batch=16", large_data());
 	c = configured(text);
 	t = trained(c, NULL);
 	m = sf_trainer_state(t)->m;

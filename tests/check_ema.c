@@ -274,34 +274,11 @@ END_TEST
 
 /* Data and noise whose products single precision cannot hold make a loss and gradients of inf and NaN. The option goes on, counts
  * them in the log, and the run can be resumed; the default stops. */
-static char large[700]; /* settings */
-
-static void write_large(void)
-{
-	double x[8 * 2];
-	sf_array a;
-	int i;
-
-	for (i = 0; i < 16; i++)
-		x[i] = i % 2 ? 1e12 : -1e12 * (1 + i);
-	memset(&a, 0, sizeof a);
-	a.type = SF_FLOAT64;
-	a.rank = 2;
-	a.dim[0] = 8;
-	a.dim[1] = 2;
-	a.size = 16;
-	a.data = x;
-	assert_ok(ctx, sf_npy_write(ctx, in_folder("large.npy"), &a));
-	snprintf(large, sizeof large, "data.spec=npy:path=%s data.scale=none net.spec=affine model.parametrisation=score "
-	         "process.spec=edm:sigma-min=9e8,sigma-max=1e9 objective.spec=dsm",
-	         in_folder("large.npy"));
-}
-
 static int train_large(const char *settings, const char *name, int resume, int threads)
 {
 	char text[1000];
 
-	snprintf(text, sizeof text, "%s %s", large, settings);
+	snprintf(text, sizeof text, "%s %s", large_data(), settings);
 	return train(text, name, resume, 0, threads);
 }
 
@@ -313,8 +290,7 @@ START_TEST(replaced) /* the mean gradient's infinite numbers are 1e5: after one 
 	char text[1000];
 	int i, most = 0;
 
-	write_large();
-	snprintf(text, sizeof text, "%s train.clip=0 train.nonfinite=zero train.steps=1 train.batch=16", large);
+	snprintf(text, sizeof text, "%s train.clip=0 train.nonfinite=zero train.steps=1 train.batch=16", large_data());
 	c = configured(text);
 	assert_ok(ctx, sf_trainer_new(ctx, c, NULL, 0, 0, &t));
 	assert_ok(ctx, sf_trainer_run(t, NULL, NULL, NULL));
@@ -333,7 +309,6 @@ START_TEST(goes_on)
 {
 	char *log, *whole, *at_count, path[1200];
 
-	write_large();
 	ck_assert_int_eq(train_large("", "run", 0, 1), SF_EDIVERGED);
 	assert_ok(ctx, train_large("train.nonfinite=zero", "whole", 0, 1));
 	whole = log_of("whole");

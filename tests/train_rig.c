@@ -113,3 +113,26 @@ char *log_of(const char *name)
 	}
 	return (char *)text;
 }
+
+const char *large_data(void)
+{
+	static char settings[700];
+	double x[8 * 2];
+	sf_array a;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		x[i] = i % 2 ? 1e12 : -1e12 * (1 + i);
+	memset(&a, 0, sizeof a);
+	a.type = SF_FLOAT64;
+	a.rank = 2;
+	a.dim[0] = 8;
+	a.dim[1] = 2;
+	a.size = 16;
+	a.data = x;
+	assert_ok(ctx, sf_npy_write(ctx, in_folder("large.npy"), &a));
+	snprintf(settings, sizeof settings, "data.spec=npy:path=%s data.scale=none net.spec=affine model.parametrisation=score "
+	         "process.spec=edm:sigma-min=9e8,sigma-max=1e9 objective.spec=dsm",
+	         in_folder("large.npy"));
+	return settings;
+}

@@ -19,6 +19,8 @@ int train(const char *settings, const char *name, int resume, int force, int thr
 void same_file(const char *a, const char *b);
 /* A run's log.jsonl without the times; freed by the caller. */
 char *log_of(const char *name);
+/* Settings of a run whose gradient is not finite in float: data whose squares are not, written into the folder. */
+const char *large_data(void);
 #define LAST "/checkpoint-00000012.safetensors"
 
 #endif

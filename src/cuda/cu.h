@@ -303,26 +303,33 @@ CU_DEVICE void cu_put8(cu_mem m, int64_t i, const float f[CU_PACK])
 }
 
 /* ---- sums over the threads of a block, the same for all of them; fixed order ---- */
-CU_DEVICE float cu_block_sum(float v)
-{
 #ifdef SF_CUDA_EMULATED
-	return v;
+#define CU_BLOCK_SUM(name, number) \
+	CU_DEVICE number name(number v) \
+	{ \
+		return v; \
+	}
 #else
-	__shared__ float warp[32];
-	float sum = 0;
-	int k, warps = (cu_threads() + CU_WARP - 1) / CU_WARP;
-
-	for (k = CU_WARP / 2; k > 0; k /= 2)
-		v += __shfl_xor_sync(0xffffffffu, v, k);
-	cu_sync();
-	if (cu_thread() % CU_WARP == 0)
-		warp[cu_thread() / CU_WARP] = v;
-	cu_sync();
-	for (k = 0; k < warps; k++)
-		sum += warp[k];
-	return sum;
+#define CU_BLOCK_SUM(name, number) \
+	CU_DEVICE number name(number v) \
+	{ \
+		__shared__ number warp[32]; \
+		number sum = 0; \
+		int k, warps = (cu_threads() + CU_WARP - 1) / CU_WARP; \
+\
+		for (k = CU_WARP / 2; k > 0; k /= 2) \
+			v += __shfl_xor_sync(0xffffffffu, v, k); \
+		cu_sync(); \
+		if (cu_thread() % CU_WARP == 0) \
+			warp[cu_thread() / CU_WARP] = v; \
+		cu_sync(); \
+		for (k = 0; k < warps; k++) \
+			sum += warp[k]; \
+		return sum; \
+	}
 #endif
-}
+CU_BLOCK_SUM(cu_block_sum, float)
+CU_BLOCK_SUM(cu_block_sum_d, double)
 
 CU_DEVICE float cu_block_max(float v)
 {
@@ -437,60 +444,5 @@ static inline void cu_memory(double *all, double *free)
 	(void)cudaMemGetInfo(&f, &a);
 	*all = (double)a;
 	*free = (double)f;
-}
-#endif
-
-/* ---- what was queued once, to be queued again ---- */
-typedef struct cu_record {
-	int seen, ready, refused; /* ran once; can be replayed; cannot be recorded */
-#ifndef SF_CUDA_EMULATED
-	cudaGraphExec_t exec;
-#endif
-} cu_record;
-
-#ifdef SF_CUDA_EMULATED
-#define cu_record_begin(r, stream) ((void)(r), 0)
-#define cu_record_end(r, stream) ((void)(r), 0)
-#define cu_record_replay(r, stream) ((void)(r), 0)
-static inline void cu_record_drop(cu_record *r)
-{
-	memset(r, 0, sizeof *r);
-}
-#else
-/* 1: what is queued from now on is recorded and not run, or (r->ready) there is something to replay. 0: run it. */
-static inline int cu_record_begin(cu_record *r, cu_stream stream)
-{
-	if (r->ready)
-		return 1;
-	if (r->refused || !r->seen++)
-		return 0;
-	r->refused = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal) != cudaSuccess;
-	return !r->refused;
-}
-
-static inline int cu_record_end(cu_record *r, cu_stream stream)
-{
-	cudaGraph_t graph = NULL;
-
-	if (cudaStreamEndCapture(stream, &graph) == cudaSuccess && graph)
-		r->ready = cudaGraphInstantiate(&r->exec, graph, 0) == cudaSuccess;
-	if (graph)
-		cudaGraphDestroy(graph);
-	r->refused = !r->ready;
-	if (r->refused)
-		(void)cudaGetLastError();
-	return r->ready ? 0 : -1;
-}
-
-static inline int cu_record_replay(cu_record *r, cu_stream stream)
-{
-	return cudaGraphLaunch(r->exec, stream) == cudaSuccess ? 0 : -1;
-}
-
-static inline void cu_record_drop(cu_record *r)
-{
-	if (r->ready)
-		cudaGraphExecDestroy(r->exec);
-	memset(r, 0, sizeof *r);
 }
 #endif

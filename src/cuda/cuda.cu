@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "cuda/cu.h"
 
+#include "cuda/record.h"
+
 CU_C
 #include "graph/exec.h"
 

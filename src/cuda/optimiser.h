@@ -8,27 +8,6 @@
 /* Slices of a sum; behind their sums in sf_device.sums lies the whole. */
 enum { CU_SLICES = 1024, CU_SUMS = CU_SLICES + 1 };
 
-CU_DEVICE double cu_block_sum_d(double v)
-{
-#ifdef SF_CUDA_EMULATED
-	return v;
-#else
-	__shared__ double warp[32];
-	double sum = 0;
-	int k, warps = (cu_threads() + CU_WARP - 1) / CU_WARP;
-
-	for (k = CU_WARP / 2; k > 0; k /= 2)
-		v += __shfl_xor_sync(0xffffffffu, v, k);
-	cu_sync();
-	if (cu_thread() % CU_WARP == 0)
-		warp[cu_thread() / CU_WARP] = v;
-	cu_sync();
-	for (k = 0; k < warps; k++)
-		sum += warp[k];
-	return sum;
-#endif
-}
-
 /* How many of n numbers from p on come before a multiple of 16 bytes. */
 static int64_t cu_lead(const float *p, int64_t n)
 {
