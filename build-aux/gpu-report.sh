@@ -58,7 +58,8 @@ say "$(date -u +%Y-%m-%d), $(uname -sm), $(getconf _NPROCESSORS_ONLN) processors
 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=csv,noheader >> "$report" 2>&1
 say ''
 
-tests='check_cuda_ops check_cuda_linear check_cuda_maps check_cuda_norm check_cuda_nets check_cuda_train'
+tests='check_cuda_ops check_cuda_linear check_cuda_maps check_cuda_noise check_cuda_norm check_cuda_nets check_cuda_train
+	check_cuda_runs check_comm'
 
 if wants tests; then
 	say '## Tests on the device' ''
@@ -82,8 +83,9 @@ if wants sanitizer; then
 		for tool in memcheck racecheck initcheck; do
 			for t in check_cuda_ops check_cuda_norm check_cuda_maps; do
 				log=$out/$tool-$t.log
-				CK_FORK=no timeout 600 compute-sanitizer --tool $tool --error-exitcode 9 "tests/.libs/$t" > "$log" 2>&1 ||
-					timeout 600 env CK_FORK=no compute-sanitizer --tool $tool --error-exitcode 9 "tests/$t" > "$log" 2>&1 ||
+				program=tests/.libs/$t
+				[ -x "$program" ] || program=tests/$t
+				CK_FORK=no timeout 600 compute-sanitizer --tool $tool --error-exitcode 9 "$program" > "$log" 2>&1 ||
 					{ bad "$tool of $t"; quote "$log"; }
 				say "    $tool, $t: $(grep 'ERROR SUMMARY\|RACECHECK SUMMARY' "$log" | tail -n 1)"
 			done
