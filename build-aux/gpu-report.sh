@@ -59,7 +59,7 @@ nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm --format=c
 say ''
 
 tests='check_cuda_ops check_cuda_linear check_cuda_maps check_cuda_noise check_cuda_norm check_cuda_nets check_cuda_train
-	check_cuda_runs check_comm'
+	check_cuda_runs check_cuda_stable check_comm'
 
 if wants tests; then
 	say '## Tests on the device' ''

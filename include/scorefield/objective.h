@@ -74,6 +74,7 @@ typedef struct sf_draw {
 	double *extra[SF_OBJECTIVE_EXTRA]; /* (n) each: what a member asks for beyond that; may be NULL
 	                                      beyond sf_objective_extras */
 	double *probe;      /* (n,probes,size): random directions; NULL without */
+	int later;          /* in: averages over the reference batch are made by who draws; z is the noise until then */
 } sf_draw;
 
 /* The loss graph: variables to bind, and the loss of one sample. */

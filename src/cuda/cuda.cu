@@ -53,6 +53,8 @@ CU_C_END
 
 #include "cuda/data.h"
 
+#include "cuda/stable.h"
+
 #include "cuda/peak.h"
 
 #include "cuda/nccl.h"

@@ -26,6 +26,8 @@ struct sf_device {
 	cu_stream stream;
 	struct cu_block *blocks; /* memory that was taken */
 	struct cu_code *codes;   /* code.h: compiled chains */
+	void *stage;             /* stable.h: what was copied for it */
+	size_t stage_bytes;
 	double *sums;            /* of the optimiser, CU_SUMS */
 	struct cu_linear *linear; /* conv.h, matmul.h: handles and plans */
 };

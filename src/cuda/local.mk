@@ -2,7 +2,7 @@
 # runtime: no exceptions, no type information, no guards.
 SF_CUDA_PARTS = %reldir%/cuda.cu %reldir%/chain.h %reldir%/code.h %reldir%/conv.h %reldir%/cu.h %reldir%/cuda.h %reldir%/data.h %reldir%/dnn.h %reldir%/fir.h %reldir%/lane.h \
 	%reldir%/linear.h %reldir%/map.h %reldir%/matmul.h %reldir%/nccl.h %reldir%/norm.h %reldir%/optimiser.h %reldir%/peak.h %reldir%/pick.h %reldir%/plan.h \
-	%reldir%/random.h %reldir%/record.h %reldir%/shape.h %reldir%/source.h %reldir%/softmax.h %reldir%/sum.h %reldir%/noise.h %reldir%/norm_back.h %reldir%/part.h %reldir%/step.h %reldir%/unit.h
+	%reldir%/random.h %reldir%/record.h %reldir%/shape.h %reldir%/source.h %reldir%/softmax.h %reldir%/stable.h %reldir%/sum.h %reldir%/noise.h %reldir%/norm_back.h %reldir%/part.h %reldir%/step.h %reldir%/unit.h
 EXTRA_DIST += $(SF_CUDA_PARTS) build-aux/nvcc.sh
 if HAVE_CUDA
 pkglib_LTLIBRARIES = scorefield-cuda.la

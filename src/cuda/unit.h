@@ -107,6 +107,7 @@ static void sf_cu_close(sf_device *d)
 	cu_codes_close(d);
 	cu_linear_close(d);
 	cu_mfree(d->sums);
+	cu_mfree(d->stage);
 #ifndef SF_CUDA_EMULATED
 	if (d->stream)
 		cudaStreamDestroy(d->stream);
@@ -187,5 +188,5 @@ __attribute__((visibility("default")))
 const sf_device_unit sf_device_unit_cuda = {SF_DEVICE_VERSION, sizeof(sf_plan), sizeof(sf_val), "cuda", cu_count, sf_cu_open,
 	sf_cu_close, sf_cu_describe, sf_cu_take, sf_cu_give, sf_cu_copy, sf_cu_peak, sf_cu_plan_open, sf_cu_plan_close, sf_cu_plan_run,
 	sf_cu_squares, sf_cu_update, sf_cu_sanitise, sf_cu_feed, sf_cu_wait, sf_cu_chains, sf_cu_chains_by, sf_cu_convs, sf_cu_ranks_id,
-	sf_cu_ranks_open, sf_cu_ranks_sum, sf_cu_ranks_broadcast, sf_cu_ranks_close};
+	sf_cu_ranks_open, sf_cu_ranks_sum, sf_cu_ranks_broadcast, sf_cu_ranks_close, sf_cu_stable};
 CU_C_END

@@ -105,6 +105,15 @@ typedef struct sf_device_builder {
 	void (*drop)(void *built);
 } sf_device_builder;
 
+/* Targets of n samples against nref rows, all of the host (src/objective/stf.c): of each, the `count` rows that come `first` rows after
+ * its own, in turn, and are of its own group. */
+typedef struct sf_device_stable {
+	int64_t n, size, nref, first, count;
+	const double *x0, *ref, *ratio; /* (n,size), (nref,size), (n) alpha/sigma */
+	const int64_t *own, *group;     /* (n), (nref) or NULL */
+	double *z;                      /* (n,size) */
+} sf_device_stable;
+
 /* Functions that can fail return 0 or a negative SF_E... with the reason in `why` (SF_DEVICE_WHY characters). */
 enum { SF_DEVICE_WHY = 400, SF_DEVICE_VERSION = 1, SF_DEVICE_ID = 128 };
 typedef struct sf_device_unit {
@@ -152,6 +161,8 @@ typedef struct sf_device_unit {
 	int (*ranks_sum)(void *ranks, int doubles, int64_t n, void *x, char *why);
 	int (*ranks_broadcast)(void *ranks, size_t bytes, void *p, char *why); /* of rank 0 */
 	void (*ranks_close)(void *ranks, int aborted);
+	/* Stable targets; z becomes them, and is there when it returns. */
+	int (*stable)(sf_device *d, const sf_device_stable *s, char *why);
 } sf_device_unit;
 #define SF_DEVICE_SYMBOL "sf_device_unit_cuda"
 extern const sf_device_unit sf_device_unit_cuda;

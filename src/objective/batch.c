@@ -67,6 +67,12 @@ void sf_batch_count(sf_batch *b)
 		take(b, &b->x0, b->rows, b->data, num);
 	}
 	take(b, &b->label, b->rows, 1, num);
+	if (b->later) {
+		take(b, &b->ratio, n, 1, num);
+		take(b, &b->own, n, 1, sizeof *b->own);
+		if (b->m.classes > 0)
+			take(b, &b->group, b->rows, 1, sizeof *b->group);
+	}
 	take(b, &b->seen, n, 1, num);
 	if (b->augments)
 		take(b, &b->augment, b->rows, b->augments, num);
@@ -211,6 +217,8 @@ int sf_batch_plan(const sf_objective *o, const sf_model *m, const sf_batch_how *
 	b->run.part = 0;
 	b->whole = how->whole ? how->whole : how->n;
 	b->from = how->first;
+	b->later = b->device && b->reference && !b->augments;
+	b->draw[0].later = b->later;
 	b->rows = !b->reference ? b->room : b->whole > b->reference ? b->whole : b->reference;
 	for (i = 0; i < SF_BATCH_DRAWS; i++) {
 		b->draw[i].batch = b->whole;
@@ -342,6 +350,9 @@ void sf_batch_free(sf_batch *b)
 		sf_free(b->value[i]);
 	sf_free(b->made.grad);
 	sf_free(b->sample);
+	sf_free(b->ratio);
+	sf_free(b->own);
+	sf_free(b->group);
 	if (!b->device)
 		sf_free(b->grad);
 	sf_batch_leave(b);
@@ -373,7 +384,10 @@ int sf_batch_prepare(sf_batch *b)
 {
 	if (b->source)
 		return sf_objective_draw_times(b->o, &b->m, &b->draw[0]);
-	return b->kind ? b->kind->draw(b->kind->user, b->draw, b->scalar) : sf_objective_draw(b->o, &b->m, &b->draw[0]);
+	if (b->kind)
+		return b->kind->draw(b->kind->user, b->draw, b->scalar);
+	SF_TRY(sf_objective_draw(b->o, &b->m, &b->draw[0]));
+	return b->later ? sf_batch_stable(b) : SF_OK;
 }
 
 /* Their means over the parts run so far. */

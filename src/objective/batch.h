@@ -39,6 +39,9 @@ struct sf_batch {
 	sf_draw draw[SF_BATCH_DRAWS];
 	sf_run run;         /* n, shards, parts, and the part at hand */
 	int64_t whole, from; /* see sf_batch_how */
+	int later;           /* stable targets are made on the device, with */
+	double *ratio;       /* (room): alpha/sigma of each sample, */
+	int64_t *own, *group; /* (room), (rows): its row in the reference batch; the rows' labels, or NULL */
 	int64_t room, base; /* samples of the largest part; the first one of the part at hand */
 	int64_t rows, data, blocks, probes, extras, reference, augments; /* data: numbers of a record */
 	double *x0, *label; /* (rows,data), (rows) */
@@ -79,5 +82,8 @@ int sf_batch_feed(sf_batch *b);
 void sf_batch_list(sf_batch *b);
 /* Rounds what all rows have to the plan's type, into b->in. */
 int sf_batch_put(const sf_batch *b);
+
+/* batch_device.c: the draw's z becomes its stable targets. */
+int sf_batch_stable(sf_batch *b);
 
 #endif

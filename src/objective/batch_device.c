@@ -1,7 +1,8 @@
 /* batch_device.c: what of a batch lies on the context's device: the gradient where that is asked for, and inputs that are made there.
  *
  * With a source, records of grey levels on the device, the host draws times and says which record each sample is; x_t = alpha x_0 +
- * sigma z and z are made in the plan's own input arrays, with the bits that the host would have sent.
+ * sigma z and z are made in the plan's own input arrays, with the bits that the host would have sent. Stable targets (stf.c) are made
+ * there from what the host has drawn, for every sample has all of the reference batch to go through.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/batch.h"
 
@@ -82,5 +83,35 @@ int sf_batch_feed(sf_batch *b)
 	rc = l->unit->feed(l->d, &f, why);
 	if (rc == 0 && b->profile)
 		rc = l->unit->wait(l->d, why);
+	return rc < 0 ? sf_fail(b->ctx, rc, "%s", why) : SF_OK;
+}
+
+int sf_batch_stable(sf_batch *b)
+{
+	const sf_device_link *l = sf_device_of(b->ctx, (int)b->type);
+	const sf_draw *d = &b->draw[0];
+	char why[SF_DEVICE_WHY] = "";
+	sf_device_stable s;
+	int64_t i;
+	int rc;
+
+	for (i = 0; i < d->n; i++) { /* without noise the target is z itself, as with a ratio of 0 */
+		b->ratio[i] = d->coef[i].sigma > 0 ? sf_process_alpha(b->m.process, d->t[i]) / d->coef[i].sigma : 0;
+		b->own[i] = (int64_t)d->first + i;
+	}
+	for (i = 0; b->group && i < d->nref; i++)
+		b->group[i] = (int64_t)d->ref_label[i];
+	s.n = d->n;
+	s.size = d->size;
+	s.nref = d->nref;
+	s.first = sf_stf_first(b->o);
+	s.count = b->reference - s.first;
+	s.x0 = d->x0;
+	s.ref = d->ref;
+	s.ratio = b->ratio;
+	s.own = b->own;
+	s.group = b->group;
+	s.z = d->z;
+	rc = l->unit->stable(l->d, &s, why);
 	return rc < 0 ? sf_fail(b->ctx, rc, "%s", why) : SF_OK;
 }

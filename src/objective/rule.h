@@ -13,4 +13,7 @@ struct sf_objective {
 int sf_objective_plain(const sf_objective *o, const sf_model *m);
 int sf_objective_draw_times(const sf_objective *o, const sf_model *m, const sf_draw *d);
 
+/* stf.c: the first row, from the own one on, that a stable target is compared with: 0, or 1 where the source is left out. */
+int sf_stf_first(const sf_objective *o);
+
 #endif

@@ -18,6 +18,7 @@
  * Known answers: the tables of tests/check_stf.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "objective/family.h"
+#include "objective/rule.h"
 #include "objective/stable.h"
 
 struct stf {
@@ -81,7 +82,7 @@ static double draw(const void *state, const sf_model *m, const sf_draw *d, int64
 	int64_t own = (int64_t)d->first + i, k, j;
 	sf_stable a;
 
-	if (reference(st) == 0 || !(sigma > 0))
+	if (reference(st) == 0 || !(sigma > 0) || d->later)
 		return sigma;
 	sf_stable_start(&a, d->size, alpha / sigma, z, x0, xt);
 	for (k = st->source ? 0 : 1; k < reference(st); k++) {
@@ -97,6 +98,13 @@ static double draw(const void *state, const sf_model *m, const sf_draw *d, int64
 		z[j] = target;
 	}
 	return sigma;
+}
+
+int sf_stf_first(const sf_objective *o)
+{
+	const struct stf *st = o->object.state;
+
+	return st->source ? 0 : 1;
 }
 
 static sf_var loss(const void *state, const sf_model *m, sf_graph *g, int train, sf_loss *l)
