@@ -6,77 +6,43 @@ typedef struct cu_op {
 	size_t (*scratch)(const cu_lane *l, const sf_work *s);
 } cu_op;
 
+static const struct {
+	int op;
+	cu_op f;
+} cu_ops[] = {
+	{SF_OP_RANDOM, {cu_run_random, NULL}},
+	{SF_OP_SUM_TO, {cu_run_sum_to, cu_scratch_sum_to}},
+	{SF_OP_MATMUL, {cu_run_matmul, cu_scratch_matmul}},
+	{SF_OP_CONV, {cu_run_conv, cu_scratch_conv}},
+	{SF_OP_CONV_DATA, {cu_run_conv, cu_scratch_conv}},
+	{SF_OP_CONV_WEIGHT, {cu_run_conv, cu_scratch_conv}},
+	{SF_OP_UPFIRDN, {cu_run_upfirdn, cu_scratch_upfirdn}},
+	{SF_OP_PICK, {cu_run_pick, NULL}},
+	{SF_OP_UNPICK, {cu_run_unpick, cu_scratch_unpick}},
+	{SF_OP_PERMUTE, {cu_run_permute, NULL}},
+	{SF_OP_CONCAT, {cu_run_concat, NULL}},
+	{SF_OP_SLICE, {cu_run_slice_or_pad, NULL}},
+	{SF_OP_PAD, {cu_run_slice_or_pad, NULL}},
+	{SF_OP_GATHER, {cu_run_gather, NULL}},
+	{SF_OP_SCATTER, {cu_run_scatter, cu_scratch_scatter}},
+	{SF_OP_SOFTMAX, {cu_run_softmax, NULL}},
+	{SF_OP_SOFTMAX_GRAD, {cu_run_softmax, NULL}},
+	{SF_OP_GROUP_NORM, {cu_run_norm, cu_scratch_norm}},
+	{SF_OP_GROUP_NORM_GRAD, {cu_run_norm_grad, cu_scratch_norm_grad}},
+	{SF_OP_GROUP_NORM_GRAD_AFFINE, {cu_run_norm_grad, cu_scratch_norm_grad}},
+};
+
 static cu_op cu_op_of(const sf_plan *p, const sf_work *s)
 {
-	cu_op o = {NULL, NULL};
+	const cu_op chain = {cu_run_chain, NULL}, none = {NULL, NULL};
+	size_t i;
 
-	if (s->nlink) {
-		o.run = cu_run_chain;
-		return o;
-	}
-	switch ((int)p->val[s->val].node.op) {
-	case SF_OP_RANDOM:
-		o.run = cu_run_random;
-		break;
-	case SF_OP_SUM_TO:
-		o.run = cu_run_sum_to;
-		o.scratch = cu_scratch_sum_to;
-		break;
-	case SF_OP_MATMUL:
-		o.run = cu_run_matmul;
-		o.scratch = cu_scratch_matmul;
-		break;
-	case SF_OP_CONV:
-	case SF_OP_CONV_DATA:
-	case SF_OP_CONV_WEIGHT:
-		o.run = cu_run_conv;
-		o.scratch = cu_scratch_conv;
-		break;
-	case SF_OP_UPFIRDN:
-		o.run = cu_run_upfirdn;
-		o.scratch = cu_scratch_upfirdn;
-		break;
-	case SF_OP_PICK:
-		o.run = cu_run_pick;
-		break;
-	case SF_OP_UNPICK:
-		o.run = cu_run_unpick;
-		o.scratch = cu_scratch_unpick;
-		break;
-	case SF_OP_PERMUTE:
-		o.run = cu_run_permute;
-		break;
-	case SF_OP_CONCAT:
-		o.run = cu_run_concat;
-		break;
-	case SF_OP_SLICE:
-	case SF_OP_PAD:
-		o.run = cu_run_slice_or_pad;
-		break;
-	case SF_OP_GATHER:
-		o.run = cu_run_gather;
-		break;
-	case SF_OP_SCATTER:
-		o.run = cu_run_scatter;
-		o.scratch = cu_scratch_scatter;
-		break;
-	case SF_OP_SOFTMAX:
-	case SF_OP_SOFTMAX_GRAD:
-		o.run = cu_run_softmax;
-		break;
-	case SF_OP_GROUP_NORM:
-		o.run = cu_run_norm;
-		o.scratch = cu_scratch_norm;
-		break;
-	case SF_OP_GROUP_NORM_GRAD:
-	case SF_OP_GROUP_NORM_GRAD_AFFINE:
-		o.run = cu_run_norm_grad;
-		o.scratch = cu_scratch_norm_grad;
-		break;
-	default:
-		break;
-	}
-	return o;
+	if (s->nlink)
+		return chain;
+	for (i = 0; i < sizeof cu_ops / sizeof *cu_ops; i++)
+		if (cu_ops[i].op == (int)p->val[s->val].node.op)
+			return cu_ops[i].f;
+	return none;
 }
 
 /* A dropped result has no memory, and need not be computed. */
