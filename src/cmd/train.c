@@ -187,7 +187,7 @@ static int train(sf_ctx *ctx, const struct opts *given, sf_config *c, const char
 		rc = sf_trainer_run(t, on_progress, s, &stop);
 		progress_clear(&s->line);
 	}
-	if (rc == 0 || rc == SF_ESTOPPED) {
+	if ((rc == 0 || rc == SF_ESTOPPED) && sf_comm_rank(comm) == 0) {
 		(void)sf_run_latest(ctx, dir, s->checkpoint, sizeof s->checkpoint, NULL);
 		shown = report(o, s, sf_trainer_setup(t), dir, rc == SF_ESTOPPED);
 		rc = shown ? shown : rc;

@@ -33,6 +33,24 @@ if wait $!; then not_ok "other configurations are refused"; else ok "other confi
 if wait $second; then not_ok "by both"; else ok "by both"; fi
 holds "and the message says so" "has another configuration than rank 0" err-0
 
+# One is interrupted: both stop, at the same step, and one writes.
+train_rank 1 2 stopped --set train.steps=10000000 --set train.log-every=1
+second=$!
+train_rank 0 2 stopped --set train.steps=10000000 --set train.log-every=1
+first=$!
+for try in 1 2 3 4 5 6 7 8 9 10; do
+	[ -s stopped/log.jsonl ] || sleep 1
+done
+kill -INT $second
+rc=0
+wait $first || rc=$?
+[ $rc -eq 4 ] && ok "rank 0 ends with status 4" || not_ok "rank 0 ends with status $rc: $(cat err-0)"
+rc=0
+wait $second || rc=$?
+[ $rc -eq 4 ] && ok "rank 1 too" || not_ok "rank 1 ends with status $rc: $(cat err-1)"
+holds "and says where" "stopped after step" err-1
+[ -f "$(last stopped)" ] && ok "there is a checkpoint" || not_ok "there is a checkpoint"
+
 SCOREFIELD_RANKS=2 refuses 2 "SCOREFIELD_RANK" train tiny -o x
 SCOREFIELD_RANK=5 SCOREFIELD_RANKS=2 SCOREFIELD_JOB=a SCOREFIELD_MEET=$work/meet refuses 2 "expected 0 to 1" train tiny -o x
 SCOREFIELD_RANK=0 SCOREFIELD_RANKS=2 SCOREFIELD_JOB=a SCOREFIELD_MEET=$work/none refuses 2 "none" train tiny -o x
